@@ -1,0 +1,39 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check bench format clean
+
+demo: $(VENV)/.ready-demo
+	$(BIN)/python -m examples.demo
+
+test: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -q
+
+test-slow: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -q -m slow
+
+check: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/project/test_layers.py tests/project/test_docs.py
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.recall
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.query
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/.ready-%: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	touch $@

@@ -1,0 +1,3 @@
+from bouba.cli import main
+
+main()

@@ -1,0 +1,181 @@
+"""A model folder, run through ONNX Runtime: decoded text and images in, unit vectors out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bouba.encoders.manifest import Manifest, read_checked, read_manifest
+from bouba.errors import ModelBroken
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from PIL.Image import Image
+    from tokenizers import Encoding, Tokenizer
+
+    from bouba.types import Pixels, Vectors
+
+BUILTIN = "builtin"
+IMAGE_BATCH = 32  # images a graph run; larger gains nothing on a CPU and costs memory
+TEXT_BATCH = 32
+
+
+def load_model(source: str | Path | None = None) -> Model:
+    """A model from its folder; None or "builtin" is the one inside the package.
+
+    Raises ModelMissing or ModelBroken. Towers are loaded when first used."""
+    if source is None or str(source) == BUILTIN:
+        return Model(Path(str(files("bouba.encoders") / "builtin")), source=BUILTIN)
+    folder = Path(source).expanduser().resolve()
+    return Model(folder, source=str(folder))
+
+
+class Model:
+    """Text and images to vectors of one shared space: float32 [n, dim], rows of length 1.
+
+    The same input gives the same vector whatever else is in its batch. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self.folder = folder
+        self.source = source  # what `load_model` needs to find it again
+        self.manifest: Manifest = read_manifest(folder)
+        self._sessions: dict[str, InferenceSession] = {}
+        self._loading = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        return self.manifest.version
+
+    @property
+    def dim(self) -> int:
+        return self.manifest.dim
+
+    @property
+    def fingerprint(self) -> str:
+        return self.manifest.fingerprint
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-ready facts: name, version, dim, licence, folder, size, data it was trained on."""
+        towers = (self.manifest.image.file, self.manifest.text.file, self.manifest.text.tokenizer)
+        return {
+            "name": self.name,
+            "version": self.version,
+            "fingerprint": self.fingerprint,
+            "dim": self.dim,
+            "licence": self.manifest.licence,
+            "folder": str(self.folder),
+            "bytes": sum((self.folder / f).stat().st_size for f in towers if (self.folder / f).is_file()),
+            "trained_on": self.manifest.trained_on,
+        }
+
+    def prepare_image(self, rgb: Image) -> Pixels:
+        """One RGB picture as the image tower takes it: uint8 [size, size, 3]."""
+        from PIL.Image import Resampling
+
+        tower = self.manifest.image
+        filter_ = Resampling.BILINEAR if tower.interpolation == "bilinear" else Resampling.BICUBIC
+        box = None
+        if tower.resize == "crop":
+            side = min(rgb.size)
+            left, top = (rgb.width - side) / 2, (rgb.height - side) / 2
+            box = (left, top, left + side, top + side)
+        return np.asarray(rgb.resize((tower.size, tower.size), filter_, box=box))
+
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Prepared pictures to vectors [n, dim]."""
+        parts = [
+            self._run(self.manifest.image.file, {"pixels": np.stack(pixels[i : i + IMAGE_BATCH])})
+            for i in range(0, len(pixels), IMAGE_BATCH)
+        ]
+        return self._stacked(parts)
+
+    def encode_image(self, images: Sequence[Image]) -> Vectors:
+        """RGB pictures to vectors [n, dim]."""
+        return self.encode_pixels([self.prepare_image(image) for image in images])
+
+    def encode_text(self, texts: Sequence[str]) -> Vectors:
+        """Texts to vectors [n, dim]. A text over `max_tokens` is cut into overlapping windows, whose vectors are
+        averaged by their number of tokens."""
+        windows: list[Encoding] = []
+        owner: list[int] = []
+        for i, encoding in enumerate(self._tokenizer.encode_batch(list(texts))):
+            parts = [encoding, *encoding.overflowing]
+            windows += parts
+            owner += [i] * len(parts)
+        sums = np.zeros((len(texts), self.dim), np.float32)
+        if windows:
+            tokens = np.array([len(w.ids) for w in windows], np.float32)
+            np.add.at(sums, owner, self._encode_windows(windows) * tokens[:, None])
+        return _unit(sums)
+
+    def _encode_windows(self, windows: list[Encoding]) -> Vectors:
+        """Windows of like length share a batch, so that little is spent on padding."""
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i].ids))
+        out = np.empty((len(windows), self.dim), np.float32)
+        for start in range(0, len(order), TEXT_BATCH):
+            batch = order[start : start + TEXT_BATCH]
+            width = max(len(windows[i].ids) for i in batch)
+            ids = np.zeros((len(batch), width), np.int64)
+            mask = np.zeros((len(batch), width), np.int64)
+            for row, i in enumerate(batch):
+                ids[row, : len(windows[i].ids)] = windows[i].ids
+                mask[row, : len(windows[i].ids)] = 1
+            out[batch] = self._run(self.manifest.text.file, {"input_ids": ids, "attention_mask": mask})
+        return out
+
+    def _stacked(self, parts: list[Vectors]) -> Vectors:
+        return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
+
+    def _run(self, file: str, inputs: dict[str, Any]) -> Vectors:
+        vectors = np.asarray(self._session(file).run(["embedding"], inputs)[0], np.float32)
+        if vectors.shape[1:] != (self.dim,) or not np.isfinite(vectors).all():
+            raise ModelBroken(f"{self.folder}: a tower gave {vectors.shape}, not finite rows of {self.dim} numbers.")
+        return _unit(vectors)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        tower = self.manifest.text
+        data = read_checked(self.folder, tower.tokenizer, self.manifest.sha256[tower.tokenizer])
+        try:
+            tokenizer = Tokenizer.from_str(data.decode())
+            tokenizer.no_padding()
+            tokenizer.enable_truncation(tower.max_tokens, stride=tower.max_tokens // 4)
+        except Exception as error:  # the tokenizers package raises bare Exception
+            raise ModelBroken(f"{self.folder / tower.tokenizer} is not a tokenizer: {error}.") from error
+        return tokenizer
+
+    def _session(self, file: str) -> InferenceSession:
+        with self._loading:
+            if file not in self._sessions:
+                self._sessions[file] = self._load(file)
+            return self._sessions[file]
+
+    def _load(self, file: str) -> InferenceSession:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # Idle threads that spin would take the cores from the decoders that run beside the encoder.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        data = read_checked(self.folder, file, self.manifest.sha256[file])
+        try:
+            return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            raise ModelBroken(f"{self.folder / file} is no graph that ONNX Runtime can run: {error}") from error
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), np.float32)

@@ -1,0 +1,126 @@
+"""Values as they stand in a manifest -> typed attributes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from bouba.errors import AttributeTypeError
+from bouba.types import ITEM_FIELDS, AttributeType, AttributeValue
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
+# No leading zeros and at most 15 digits: codes and barcodes stay text, and a float64 holds the rest exactly.
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})?(\.\d+)?([eE][+-]?\d{1,3})?")
+_BOOLEANS = {"true": True, "false": False}
+
+_PYTHON_TYPES: Mapping[AttributeType, type] = {
+    AttributeType.TEXT: str,
+    AttributeType.NUMBER: float,
+    AttributeType.DATE: datetime,
+    AttributeType.BOOLEAN: bool,
+    AttributeType.TEXTS: tuple,
+}
+
+
+def type_of(value: AttributeValue) -> AttributeType:
+    """The attribute type of a normalised value."""
+    return next(t for t, python in _PYTHON_TYPES.items() if isinstance(value, python))
+
+
+def field_name(name: str) -> str:
+    """A column whose name is one of bouba's own fields gets a trailing underscore: `id` -> `id_`."""
+    return f"{name}_" if name in ITEM_FIELDS else name
+
+
+def normalise(value: Any) -> AttributeValue | None:
+    """One Python, JSON or Arrow value as an attribute; None for null. What has no type of its own becomes JSON text."""
+    match value:
+        case None | "":
+            return None
+        case bool() | str():
+            return value
+        case int() if abs(value) > 2**53:  # a code, not a quantity: float64 would change it
+            return str(value)
+        case int() | float():
+            return float(value) if math.isfinite(value) else None  # NaN is how tables write null
+        case datetime():
+            return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        case date():
+            return datetime(value.year, value.month, value.day)
+        case list() | tuple() | set():
+            return tuple(v if isinstance(v, str) else json.dumps(v, default=str) for v in value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def parse_date(text: str) -> datetime | None:
+    """ISO 8601 date or time; a time with an offset is converted to UTC."""
+    if not _ISO_DATE.fullmatch(text):
+        return None
+    try:
+        parsed = normalise(datetime.fromisoformat(text))
+    except ValueError:
+        return None
+    assert isinstance(parsed, datetime)
+    return parsed
+
+
+def column_type(values: Iterable[AttributeValue | None], from_text: bool = False) -> AttributeType:
+    """The one type that fits every value of a column; `from_text` for CSV, where numbers and booleans come as text."""
+    present = [v for v in values if v is not None]
+    types = {type_of(v) for v in present}
+    if AttributeType.TEXTS in types:
+        return AttributeType.TEXTS
+    if types == {AttributeType.TEXT}:
+        texts = [str(v).strip() for v in present]
+        if all(parse_date(t) for t in texts):
+            return AttributeType.DATE
+        if from_text and all(t.lower() in _BOOLEANS for t in texts):
+            return AttributeType.BOOLEAN
+        if from_text and all(any(c.isdigit() for c in t) and _NUMBER.fullmatch(t) for t in texts):
+            return AttributeType.NUMBER
+    return types.pop() if len(types) == 1 else AttributeType.TEXT
+
+
+def convert(value: AttributeValue, kind: AttributeType) -> AttributeValue:
+    """A value as another type, where nothing is lost. Raises ValueError otherwise."""
+    if isinstance(value, _PYTHON_TYPES[kind]):
+        return value
+    match kind, value:
+        case AttributeType.TEXT, datetime():
+            return value.isoformat()
+        case AttributeType.TEXT, bool():
+            return "true" if value else "false"
+        case AttributeType.TEXT, float():
+            return f"{value:.15g}"
+        case AttributeType.TEXTS, str():
+            return (value,)
+        case AttributeType.DATE, str() if (parsed := parse_date(value.strip())) is not None:
+            return parsed
+        case AttributeType.BOOLEAN, str() if value.strip().lower() in _BOOLEANS:
+            return _BOOLEANS[value.strip().lower()]
+        case AttributeType.NUMBER, str() if value.strip() and _NUMBER.fullmatch(value.strip()):
+            return float(value)
+    raise ValueError(f"{value!r} is not a {kind}")
+
+
+def fit(attributes: Mapping[str, Any], fields: Mapping[str, AttributeType]) -> dict[str, AttributeValue]:
+    """Attributes as the gallery's fields want them; names that are new keep their own type.
+
+    Raises AttributeTypeError where a value cannot become what the gallery holds under its name."""
+    fitted: dict[str, AttributeValue] = {}
+    for name, raw in attributes.items():
+        if name in ITEM_FIELDS or not name:
+            raise AttributeTypeError(f"{name!r} cannot be an attribute: bouba keeps that itself. Choose another name.")
+        if (value := normalise(raw)) is None:
+            continue
+        try:
+            fitted[name] = convert(value, fields.get(name, type_of(value)))
+        except ValueError as error:
+            raise AttributeTypeError(
+                f"Attribute {name!r} is a {fields[name]} in this gallery, and {error}. Rename the column or mend it."
+            ) from None
+    return fitted

@@ -1,0 +1,117 @@
+"""One entry -> its content hash and, if the picture is new, all that is kept of it. Runs in worker threads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from bouba.errors import BoubaError
+from bouba.ingest.report import Failure
+from bouba.ingest.sources import Entry, is_url
+from bouba.media import THUMBNAIL_SIDE, decode_image, perceptual_hash, read_source, thumbnail
+from bouba.stores.ledger import FileRow, Ledger
+from bouba.types import Item
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from bouba.encoders import Model
+    from bouba.types import Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture that the gallery, or an earlier entry of this run, has already."""
+
+    entry: Entry
+    file: FileRow
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A new picture, ready to be encoded."""
+
+    entry: Entry
+    file: FileRow
+    item: Item
+    pixels: Pixels
+    thumbnail: bytes
+
+
+class Reader:
+    """Reads entries from several threads; each distinct picture is decoded once."""
+
+    def __init__(self, model: Model, ledger: Ledger, fetch: bool) -> None:
+        self._model = model
+        self._ledger = ledger
+        self._fetch = fetch
+        self._claimed: set[str] = set()
+        self._lock = threading.Lock()
+
+    def read(self, entry: Entry, force: bool = False) -> Prepared | Seen | Failure:
+        """`force`: decode even a picture that was seen before."""
+        try:
+            return self._read(entry, force)
+        except BoubaError as error:
+            return Failure.of(entry.name, error)
+
+    def _read(self, entry: Entry, force: bool) -> Prepared | Seen:
+        size, mtime_ns = file_state(entry.path)
+        data = _bytes_of(entry.source, self._fetch)
+        file = FileRow(entry.path, size, mtime_ns, content_id(data))
+        if not self._claim(file.id) and not force:
+            return Seen(entry, file)
+        picture = decode_image(data, side=max(self._model.manifest.image.size, THUMBNAIL_SIDE))
+        item = Item(
+            id=file.id,
+            path=entry.path,
+            width=picture.width,
+            height=picture.height,
+            bytes=picture.bytes,
+            media_type=picture.media_type,
+            taken=picture.taken or _modified(mtime_ns),
+            phash=perceptual_hash(picture.rgb),
+            attributes=entry.attributes or {},
+        )
+        return Prepared(entry, file, item, self._model.prepare_image(picture.rgb), thumbnail(picture.rgb))
+
+    def _claim(self, item_id: str) -> bool:
+        with self._lock:
+            if item_id in self._claimed:
+                return False
+            self._claimed.add(item_id)
+        return not self._ledger.has_id(item_id)
+
+
+def content_id(data: bytes) -> str:
+    """128 bits of SHA-256 as 32 hex digits."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def file_state(path: str) -> tuple[int, int]:
+    """Size in bytes and modification time in nanoseconds; (-1, 0) for a URL or no path."""
+    if not path or is_url(path):
+        return -1, 0
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return -1, 0  # reading it will say what is wrong
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _bytes_of(source: object, fetch: bool) -> bytes:
+    if hasattr(source, "getbbox"):  # a PIL image: its pixels, losslessly
+        buffer = BytesIO()
+        image: Image = source  # type: ignore[assignment]
+        (image if image.mode in {"L", "RGB", "RGBA"} else image.convert("RGB")).save(buffer, "TIFF")
+        return buffer.getvalue()
+    return read_source(source, fetch=fetch)  # type: ignore[arg-type]
+
+
+def _modified(mtime_ns: int) -> datetime | None:
+    return datetime.fromtimestamp(mtime_ns // 1_000_000_000) if mtime_ns else None

@@ -1,0 +1,150 @@
+"""The folder of a gallery on disk: its description, its locks between processes, and what its errors mean.
+
+    gallery.json     what the gallery is: one JSON object, replaced as a whole
+    items.lance/     the table
+    .*.lock          empty files that the operating system locks; a process that dies lets go
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from bouba.errors import BoubaError, GalleryBroken, StoreUnavailable
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
+
+FORMAT = 1
+LOCK_TIMEOUT_S = 120.0
+
+_NO_SPACE = ("no space left", "disk quota", "os error 28", "os error 122", "storage full")
+_NO_ACCESS = ("permission denied", "read-only file system", "os error 13", "os error 30", "not permitted")
+
+
+class GalleryFolder:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.table = self.path / "items.lance"
+        self._description = self.path / "gallery.json"
+
+    def read_meta(self) -> dict[str, Any] | None:
+        """What `write_meta` kept; None for a folder without a gallery, or no folder.
+
+        Raises GalleryBroken for a file that is no description, is newer than this bouba, or is missing
+        beside a table, and StoreUnavailable where it cannot be read."""
+        with self.errors():
+            if self.path.exists() and not self.path.is_dir():
+                raise StoreUnavailable(f"{self.path} is a file; a gallery is a folder. Name another place.")
+            try:
+                text = self._description.read_bytes()
+            except FileNotFoundError:
+                if self.table.exists():
+                    raise self._broken("gallery.json is missing, though there are items") from None
+                return None
+        return self._parse(text)
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Replaces gallery.json as a whole: a reader, or a crash, sees the old or the new one."""
+        text = json.dumps({"format": FORMAT, "gallery": dict(meta)}, indent=2, ensure_ascii=False) + "\n"
+        with self.errors(), self.lock("write"):
+            handle, draft = tempfile.mkstemp(dir=self.path, prefix=".gallery-", suffix=".json")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(text.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(draft, self._description)
+            except BaseException:
+                Path(draft).unlink(missing_ok=True)
+                raise
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Only one thread of one process at a time is inside; makes the folder if there is none."""
+        with contextlib.ExitStack() as stack:
+            deadline = time.monotonic() + LOCK_TIMEOUT_S
+            while not stack.enter_context(self.try_lock(name)):
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(
+                        f"{self.path}: another process has held the {name} lock for {LOCK_TIMEOUT_S:.0f} s. "
+                        "Wait for it or end it, then try again."
+                    )
+                time.sleep(0.01)
+            yield
+
+    @contextlib.contextmanager
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """True inside if nobody held it, else False at once."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / f".{name}.lock", "ab") as file:
+            yield _locked(file)  # closing the file lets go
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Whatever the engine or the operating system raises inside becomes a StoreError that names the folder."""
+        try:
+            yield
+        except (BoubaError, KeyboardInterrupt, GeneratorExit, SystemExit, MemoryError):
+            raise
+        except BaseException as problem:
+            # The engine's own panics are no Exception, but damage on disk can cause one.
+            if not isinstance(problem, Exception) and type(problem).__name__ != "PanicException":
+                raise
+            raise self._translated(problem) from problem
+
+    def _translated(self, problem: BaseException) -> BoubaError:
+        number, text = getattr(problem, "errno", None), str(problem).lower()
+        if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _NO_SPACE):
+            return StoreUnavailable(f"{self.path}: the disk is full. Free some space; what was stored is intact.")
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS) or any(sign in text for sign in _NO_ACCESS):
+            return StoreUnavailable(f"{self.path}: no permission to read or write here ({_first_line(problem)}).")
+        if "conflict" in text or "concurrent" in text:
+            return StoreUnavailable(f"{self.path}: too many processes write at once. Try again. ({_first_line(problem)})")
+        if number is not None:
+            return StoreUnavailable(f"{self.path}: {_first_line(problem)}.")
+        return self._broken(_first_line(problem))
+
+    def _parse(self, text: bytes) -> dict[str, Any]:
+        try:
+            content = json.loads(text)
+            written, meta = content["format"], content["gallery"]
+        except (ValueError, KeyError, TypeError, RecursionError) as problem:
+            raise self._broken(f"gallery.json cannot be read: {_first_line(problem)}") from None
+        if not isinstance(written, int) or not isinstance(meta, dict):
+            raise self._broken("gallery.json is not a description of a gallery")
+        if written > FORMAT:
+            raise GalleryBroken(
+                f"{self.path} was written by a newer bouba (format {written}; this one reads {FORMAT}). Update bouba."
+            )
+        return meta
+
+    def _broken(self, why: str) -> GalleryBroken:
+        return GalleryBroken(
+            f"{self.path} is damaged: {why}. Restore it from a backup, or delete the folder and add the pictures again."
+        )
+
+
+def _first_line(problem: BaseException) -> str:
+    """Without the source locations that the engine appends."""
+    return (str(problem) or type(problem).__name__).splitlines()[0].split(", /home/")[0][:300]
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        if os.name == "nt":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # Windows answers PermissionError
+        return False
+    return True

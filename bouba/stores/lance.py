@@ -1,0 +1,190 @@
+"""The default store: a folder, no server, on Lance, the engine and file format of LanceDB.
+
+`<folder>/items.lance` is a plain Lance table; `lancedb.connect(folder).open_table("items")` reads it as well.
+What a write returned from is there after the process is killed; a write that was killed leaves nothing behind
+but files that maintenance removes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
+from bouba.stores.gallery_folder import GalleryFolder
+from bouba.stores.lance_sql import ids_sql, where_sql
+from bouba.types import ITEM_FIELDS, AttributeType, Item
+
+if TYPE_CHECKING:
+    import lance
+    import pyarrow as pa
+
+    from bouba.stores.lance_table import LanceTable
+    from bouba.stores.where_tree import Where
+    from bouba.types import Vectors
+
+IDS_AT_ONCE = 500
+PROBES = 128  # partitions of the vector index that a search reads
+REFINE = 15  # times k candidates of the index that are compared exactly
+SPARE = 4  # further hits asked of the index, so that ties at the end are settled by id
+
+
+class LanceStore:
+    """`dim` is needed to create a gallery, not to open one. Nothing is read before the first use."""
+
+    def __init__(self, folder: str | os.PathLike[str], dim: int | None = None) -> None:
+        self._folder = GalleryFolder(folder)
+        self._dim = dim
+
+    @cached_property
+    def _table(self) -> LanceTable:
+        # The engine takes 0.3 s to import, which reading the description must not cost.
+        from bouba.stores.lance_table import LanceTable
+
+        return LanceTable(self._folder, self._dim)
+
+    def read_meta(self) -> dict[str, Any] | None:
+        return self._folder.read_meta()
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        # The table comes first: a description without one then means damage, not a new gallery.
+        with self._folder.errors():
+            self._table.create()
+        self._folder.write_meta(meta)
+
+    def fields(self) -> Mapping[str, AttributeType]:
+        from bouba.stores.lance_records import fields_of
+
+        with self._folder.errors():
+            dataset = self._table.current()
+            return fields_of(dataset.schema) if dataset is not None else {}
+
+    def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
+        settled, matrix = checked_batch(items, vectors, self._stored_dim())
+        if settled:
+            with self._folder.errors():
+                self._table.write(lambda dataset: _merge(dataset, settled, matrix))
+
+    def delete(self, ids: Sequence[str]) -> int:
+        with self._folder.errors():
+            if self._table.current() is None:
+                return 0
+            return self._table.write(lambda dataset: _delete(dataset, list(dict.fromkeys(ids))))
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        with self._folder.errors():
+            return {id for table in self._by_id(ids, ["id"]) for id in table["id"].to_pylist()}
+
+    def get(self, ids: Sequence[str]) -> tuple[list[Item], Vectors]:
+        from bouba.stores.lance_records import to_items, to_vectors
+
+        found: dict[str, tuple[Item, Vectors]] = {}
+        with self._folder.errors():
+            for table in self._by_id(ids, None):
+                items = to_items(table)
+                found |= {item.id: (item, row) for item, row in zip(items, to_vectors(table), strict=True)}
+        there = [found[id] for id in ids if id in found]
+        empty = np.empty((0, self._stored_dim() or 0), np.float32)
+        return [item for item, _ in there], np.stack([row for _, row in there]) if there else empty
+
+    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[Item, float]]:
+        import pyarrow as pa
+
+        from bouba.stores.lance_records import to_items, to_vectors
+
+        query = checked_query(vector, self._stored_dim())
+        with self._folder.errors():
+            dataset = self._table.current()
+            if dataset is None or k <= 0:
+                return []
+            table = _nearest(dataset, query, k, where)
+            ranked = best_first(table["id"].to_pylist(), to_vectors(table), query, k)
+            items = to_items(table.take(pa.array([row for row, _ in ranked], pa.int64())))
+        return [(item, score) for item, (_, score) in zip(items, ranked, strict=True)]
+
+    def scan(self, where: Where | None = None, batch: int = 1024) -> Iterator[tuple[list[Item], Vectors]]:
+        """One version of the gallery, the newest when the scan starts."""
+        import pyarrow as pa
+
+        from bouba.stores.lance_records import to_items, to_vectors
+
+        with self._folder.errors():
+            dataset = self._table.current()
+            if dataset is None:
+                return
+            condition = where_sql(where) if where is not None else None
+            scanner = dataset.scanner(filter=condition, batch_size=batch, strict_batch_size=True)
+            for rows in scanner.to_batches():
+                table = pa.Table.from_batches([rows])
+                yield to_items(table), to_vectors(table)
+
+    def count(self, where: Where | None = None) -> int:
+        with self._folder.errors():
+            dataset = self._table.current()
+            if dataset is None:
+                return 0
+            return int(dataset.count_rows(filter=where_sql(where) if where is not None else None))
+
+    def maintain(self) -> None:
+        from bouba.stores.lance_upkeep import maintain
+
+        with self._folder.errors():
+            maintain(self._table, self._folder)
+
+    def close(self) -> None:
+        """Lets go of the open version; the store opens again when it is used again."""
+        self.__dict__.pop("_table", None)
+
+    def _stored_dim(self) -> int | None:
+        from bouba.stores.lance_records import dim_of
+
+        with self._folder.errors():
+            dataset = self._table.current() if self._dim is None else None
+        return self._dim if dataset is None else dim_of(dataset.schema)
+
+    def _by_id(self, ids: Sequence[str], columns: list[str] | None) -> Iterator[pa.Table]:
+        dataset = self._table.current()
+        distinct = list(dict.fromkeys(ids)) if dataset is not None else []
+        for start in range(0, len(distinct), IDS_AT_ONCE):
+            condition = ids_sql(distinct[start : start + IDS_AT_ONCE])
+            yield dataset.to_table(columns=columns, filter=condition)
+
+
+def _merge(dataset: lance.LanceDataset, items: Sequence[Item], vectors: Vectors) -> None:
+    from bouba.stores.lance_records import columns_for, fields_of, to_table
+
+    fresh = new_fields(items, fields_of(dataset.schema))
+    if fresh:
+        dataset.add_columns(columns_for(fresh))
+    merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+    merge.execute(to_table(items, vectors, dataset.schema))
+
+
+def _delete(dataset: lance.LanceDataset, ids: Sequence[str]) -> int:
+    """One commit for any number of ids."""
+    chunks = (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
+    condition = " OR ".join(map(ids_sql, chunks))
+    there = bool(ids) and dataset.count_rows(filter=condition) > 0
+    return int(dataset.delete(condition)["num_deleted_rows"]) if there else 0
+
+
+def _nearest(dataset: lance.LanceDataset, query: Vectors, k: int, where: Where | None) -> pa.Table:
+    """At least the k nearest, with their vectors, in no order that counts."""
+    wanted = k + SPARE
+    while True:
+        nearest = {"column": "vector", "q": query, "k": wanted, "metric": "dot", "nprobes": PROBES}
+        table = dataset.to_table(
+            columns=[*dataset.schema.names, "_distance"],
+            nearest={**nearest, "refine_factor": REFINE},
+            filter=where_sql(where) if where is not None else None,
+            prefilter=True,
+        )
+        distances = np.sort(table["_distance"].to_numpy())
+        tied_to_the_end = len(distances) == wanted and distances[-1] - distances[k - 1] < 1e-6
+        if not tied_to_the_end:
+            return table
+        wanted *= 4  # a run of equal pictures: ask on until it ends, or nothing is left

@@ -1,0 +1,166 @@
+"""A gallery that lives as long as its process: exact and simple, the reference that other stores are tested against."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
+from bouba.stores.where_tree import (
+    ANY_ONE,
+    ANY_RUN,
+    And,
+    Compare,
+    Field,
+    Has,
+    In,
+    IsNull,
+    Like,
+    Not,
+    Operator,
+    Or,
+    Scalar,
+    Where,
+    like_parts,
+)
+from bouba.types import ITEM_FIELDS, AttributeType, Item
+
+if TYPE_CHECKING:
+    from bouba.types import Vectors
+
+
+class MemoryStore:
+    """Items and vectors in dictionaries; every search compares with every item."""
+
+    def __init__(self, dim: int | None = None) -> None:
+        self._dim = dim
+        self._lock = threading.RLock()
+        self._meta: str | None = None
+        self._fields: dict[str, AttributeType] = {}
+        self._items: dict[str, Item] = {}
+        self._vectors: dict[str, Vectors] = {}
+
+    def read_meta(self) -> dict[str, Any] | None:
+        return None if self._meta is None else dict(json.loads(self._meta))
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        self._meta = json.dumps(dict(meta))
+
+    def fields(self) -> Mapping[str, AttributeType]:
+        with self._lock:
+            return dict(self._fields)
+
+    def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
+        settled, matrix = checked_batch(items, vectors, self._dim)
+        with self._lock:
+            self._fields |= new_fields(settled, self._fields)
+            for item, vector in zip(settled, matrix, strict=True):
+                self._dim = len(vector)
+                self._items[item.id], self._vectors[item.id] = item, vector
+
+    def delete(self, ids: Sequence[str]) -> int:
+        with self._lock:
+            there = self.known(ids)
+            for id in there:
+                del self._items[id], self._vectors[id]
+            return len(there)
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        with self._lock:
+            return {id for id in ids if id in self._items}
+
+    def get(self, ids: Sequence[str]) -> tuple[list[Item], Vectors]:
+        with self._lock:
+            there = [id for id in ids if id in self._items]
+            return [self._items[id] for id in there], self._matrix(there)
+
+    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[Item, float]]:
+        query = checked_query(vector, self._dim)
+        items, matrix = self._fitting(where)
+        ranked = best_first([item.id for item in items], matrix, query, k)
+        return [(items[row], score) for row, score in ranked]
+
+    def scan(self, where: Where | None = None, batch: int = 1024) -> Iterator[tuple[list[Item], Vectors]]:
+        items, matrix = self._fitting(where)
+        for start in range(0, len(items), batch):
+            yield items[start : start + batch], matrix[start : start + batch]
+
+    def count(self, where: Where | None = None) -> int:
+        with self._lock:
+            return sum(where is None or _truth(where, item) is True for item in self._items.values())
+
+    def maintain(self) -> None:
+        """Nothing to do: there is no index."""
+
+    def close(self) -> None:
+        """Nothing to do: there is nothing open."""
+
+    def _fitting(self, where: Where | None) -> tuple[list[Item], Vectors]:
+        with self._lock:
+            items = [item for item in self._items.values() if where is None or _truth(where, item) is True]
+            return items, self._matrix([item.id for item in items])
+
+    def _matrix(self, ids: Sequence[str]) -> Vectors:
+        rows = [self._vectors[id] for id in ids]
+        return np.stack(rows) if rows else np.empty((0, self._dim or 0), np.float32)
+
+
+def _truth(where: Where, item: Item) -> bool | None:
+    """SQL's three-valued logic; None is unknown."""
+    match where:
+        case And(operands):
+            truths = {_truth(operand, item) for operand in operands}
+            return False if False in truths else None if None in truths else True
+        case Or(operands):
+            truths = {_truth(operand, item) for operand in operands}
+            return True if True in truths else None if None in truths else False
+        case Not(operand):
+            truth = _truth(operand, item)
+            return None if truth is None else not truth
+        case IsNull(field):
+            return _value(field, item) is None
+    value = _value(where.field, item)
+    return None if value is None else _holds(where, value)
+
+
+def _holds(where: Compare | In | Like | Has, value: Any) -> bool:
+    match where:
+        case Compare(_, op, other):
+            return _compare(op, value, other)
+        case In(_, values):
+            return value in values
+        case Like(_, pattern):
+            return _like(pattern).fullmatch(value.lower()) is not None
+        case Has(_, text):
+            return text in value
+
+
+def _compare(op: Operator, value: Any, other: Scalar) -> bool:
+    match op:
+        case "=":
+            return bool(value == other)
+        case "!=":
+            return bool(value != other)
+        case "<":
+            return bool(value < other)
+        case "<=":
+            return bool(value <= other)
+        case ">":
+            return bool(value > other)
+        case ">=":
+            return bool(value >= other)
+
+
+def _like(pattern: str) -> re.Pattern[str]:
+    wild = {ANY_RUN: ".*", ANY_ONE: "."}
+    return re.compile("".join(wild.get(kind) or re.escape(text) for kind, text in like_parts(pattern)), re.DOTALL)
+
+
+def _value(field: Field, item: Item) -> str | float | bool | datetime | tuple[str, ...] | None:
+    return getattr(item, field.name) if field.name in ITEM_FIELDS else item.attributes.get(field.name)

@@ -1,0 +1,155 @@
+"""The nouns that every part of bouba shares. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from os import PathLike
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+    Vectors = npt.NDArray[np.float32]  # [n, dim], rows of length 1
+    Pixels = npt.NDArray[np.uint8]  # [height, width, 3], RGB
+
+    ImageSource = str | PathLike[str] | bytes | BinaryIO | Image
+
+AttributeValue = str | float | bool | datetime | tuple[str, ...]
+
+
+class AttributeType(StrEnum):
+    """The types that an attribute can have; one name has one type in one gallery."""
+
+    TEXT = "text"
+    NUMBER = "number"  # float64
+    DATE = "date"  # naive datetime, microseconds; a time with an offset is converted to UTC
+    BOOLEAN = "boolean"
+    TEXTS = "list of text"
+
+
+# What bouba itself records about every item, and can be filtered on like any attribute.
+ITEM_FIELDS: Mapping[str, AttributeType] = {
+    "id": AttributeType.TEXT,
+    "path": AttributeType.TEXT,
+    "width": AttributeType.NUMBER,
+    "height": AttributeType.NUMBER,
+    "bytes": AttributeType.NUMBER,
+    "media_type": AttributeType.TEXT,
+    "taken": AttributeType.DATE,
+    "phash": AttributeType.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture in a gallery, without its vector."""
+
+    id: str  # first 32 hex digits of the SHA-256 of the file's bytes
+    path: str  # absolute path or URL; empty for a picture that came as bytes
+    width: int  # pixels of the original, after EXIF orientation
+    height: int
+    bytes: int
+    media_type: str  # "image/jpeg"
+    taken: datetime | None = None  # EXIF time taken, else the file's modification time
+    phash: str = ""  # 16 hex digits: 64-bit perceptual hash
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready record: the fields above, dates in ISO 8601."""
+        return {
+            "id": self.id,
+            "path": self.path,
+            "width": self.width,
+            "height": self.height,
+            "bytes": self.bytes,
+            "media_type": self.media_type,
+            "taken": self.taken.isoformat() if self.taken else None,
+            "phash": self.phash,
+            "attributes": {k: _jsonable(v) for k, v in self.attributes.items()},
+        }
+
+
+def _jsonable(value: AttributeValue) -> str | float | bool | list[str]:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: words, a picture, or both, each with its weight in the mean."""
+
+    text: str | None = None
+    image: ImageSource | None = None
+    text_weight: float = 1.0
+    image_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. `score` is the cosine between query and item, in [-1, 1]."""
+
+    rank: int  # from 1
+    score: float
+    item: Item
+
+    @property
+    def id(self) -> str:
+        return self.item.id
+
+    @property
+    def path(self) -> str:
+        return self.item.path
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"rank", "id", "path", "score", ...}`: the shape that `search --json` prints."""
+        record = self.item.to_dict()
+        head = {"rank": self.rank, "id": record.pop("id"), "path": record.pop("path")}
+        return {**head, "score": round(self.score, 6), **record}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answers to one query, best first. In a notebook it shows as a grid of pictures."""
+
+    hits: tuple[Hit, ...]
+    thumbnail: Callable[[str], bytes | None] = field(repr=False, compare=False, default=lambda _: None)
+
+    @property
+    def found(self) -> bool:
+        return bool(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, index: int) -> Hit:
+        return self.hits[index]
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{"found", "hits": [...]}`: the shape that `search --json` prints."""
+        return {"found": self.found, "hits": [hit.to_dict() for hit in self.hits]}
+
+    def _repr_html_(self) -> str:
+        if not self.hits:
+            return "<p>Nothing found.</p>"
+        cells = "".join(_figure(hit, self.thumbnail(hit.id)) for hit in self.hits)
+        return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{cells}</div>'
+
+
+def _figure(hit: Hit, jpeg: bytes | None) -> str:
+    source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
+    title = html.escape(hit.path or hit.id, quote=True)
+    return (
+        f'<figure style="margin:0" title="{title}"><img src="{source}" alt="{title}" style="height:160px">'
+        f"<figcaption>{hit.rank} · {hit.score:.3f}</figcaption></figure>"
+    )

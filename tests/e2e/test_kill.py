@@ -1,0 +1,73 @@
+"""A process that is killed while it adds: the gallery opens, what was counted is there, a re-run completes it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import bouba
+
+PHOTOS = 700
+KILLS = 10
+ADD = """
+import sys, bouba
+from bouba.ingest import pipeline
+pipeline.COMMIT_ROWS = 48  # many commits, so that kills fall between, before and into them
+with bouba.open(sys.argv[1], sys.argv[2]) as gallery:
+    gallery.add(sys.argv[3], progress=lambda done, total: print(done, len(gallery), flush=True))
+"""
+
+
+@pytest.fixture
+def many_photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for n in range(PHOTOS):
+        Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(folder / f"{n:04}.png")
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ten_kills_lose_nothing(tmp_path: Path, many_photos: Path, tiny_model_folder: Path) -> None:
+    place, log = tmp_path / "gallery", tmp_path / "log"
+    rng = random.Random(7)
+    safe = 0
+    for _ in range(KILLS):
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-c", ADD, str(place), str(tiny_model_folder), str(many_photos)],
+                stdout=out, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            _wait_for_output(process, log)
+            time.sleep(rng.uniform(0, 0.15))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        counted = [tuple(map(int, line.split())) for line in log.read_text().splitlines() if line.count(" ") == 1]
+        safe = max([safe, *(done for done, _ in counted)])
+        with bouba.open(place, must_exist=True) as gallery:
+            assert len(gallery) >= safe, "what was counted as added is gone"
+            assert gallery.search("red", k=5).found
+    with bouba.open(place) as gallery:
+        gallery.add(many_photos)
+        assert len(gallery) == PHOTOS
+        assert len({item.id for item in gallery.items()}) == PHOTOS
+        assert all(gallery.thumbnail(item.id) for item in gallery.items())
+        assert gallery.add(many_photos).unchanged == PHOTOS
+
+
+def _wait_for_output(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the first commit is counted, so that the kill falls into the work and not into the start."""
+    deadline = time.monotonic() + 60
+    while log.stat().st_size == 0 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -1,0 +1,78 @@
+"""Imports go one way, and heavy packages stay in their rooms."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "bouba"
+
+# Each room may import itself and what is named here.
+BASE = {"types", "errors"}
+ALLOWED = {
+    "types": set(),
+    "errors": set(),
+    "media": BASE,
+    "encoders": BASE | {"media"},
+    "stores": BASE,
+    "ranking": BASE,
+    "ingest": BASE | {"media", "encoders", "stores"},
+    "gallery": BASE | {"media", "encoders", "stores", "ranking", "ingest"},
+    "watch": BASE | {"gallery", "ingest"},
+    "sheet": BASE,
+    "export": BASE | {"gallery"},
+    "evaluation": BASE | {"media", "encoders", "gallery"},
+    "training": BASE | {"media", "encoders", "evaluation"},
+    "cli": BASE | {"gallery", "ingest", "watch", "sheet", "export", ""},
+    "__main__": {"cli"},
+    "": BASE | {"encoders", "gallery", "ingest"},
+}
+ONLY_IN = {
+    "torch": {"training"},
+    "onnx": {"training"},
+    "lance": {"stores"},
+    "onnxruntime": {"encoders", "training"},
+    "click": {"cli"},
+    "urllib3": {"media"},
+    "watchfiles": {"watch"},
+}
+
+
+def _room(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module
+            yield node.module
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    room = _room(path)
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "bouba":
+            target = parts[1] if len(parts) > 1 else ""
+            assert target == room or target in ALLOWED[room], f"{room or 'bouba'} imports {name}"
+        elif parts[0] in ONLY_IN:
+            assert room in ONLY_IN[parts[0]], f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("module", ["bouba", "bouba.cli"])
+def test_import_is_light(module: str) -> None:
+    heavy = ["numpy", "PIL", "lance", "pyarrow", "onnxruntime", "tokenizers", "torch", "urllib3", "watchfiles"]
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
