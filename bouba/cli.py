@@ -341,7 +341,8 @@ def _print_report(report: Report, items: int, report_file: Path | None) -> None:
     if report.failures:
         click.echo(f"{report.failed:,} could not be used:", err=True)
         for failure in report.failures[:5]:
-            click.echo(f"  {_short(failure.source)}: {failure.message}", err=True)
+            named = failure.message.startswith(failure.source)
+            click.echo("  " + (failure.message if named else f"{_short(failure.source)}: {failure.message}"), err=True)
         if report.failed > 5 or report_file:
             click.echo(f"  all of them: {report_file or '--report FILE'}", err=True)
 

@@ -74,7 +74,7 @@ class Gallery:
         added; `prune` drops pictures whose file is gone from the folders named; URLs are read only with `fetch`;
         `progress` is called with the number of sources that are safely stored and the number of all."""
         listed = [sources] if isinstance(sources, str | bytes | os.PathLike) else sources
-        listed = [listed] if hasattr(listed, "read") or hasattr(listed, "getbbox") else list(listed)  # type: ignore[list-item,arg-type]
+        listed = [listed] if hasattr(listed, "read") or hasattr(listed, "getbbox") else list(listed)  # type: ignore[list-item]
         entries = list(expand(listed, attributes, image_column))
         if self._store.read_meta() is None:
             self._store.write_meta(_new_meta(self.model))

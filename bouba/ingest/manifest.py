@@ -42,8 +42,11 @@ def read_manifest(path: Path, image_column: str | None = None) -> list[Row]:
     if raw and not good:
         raise ManifestError(f"No line of {path} can be read; the first: {raw[0][1]}")
     column = _image_column(path, good, image_column)
-    typed = iter(_typed(good, column, from_text=path.suffix.lower() in {".csv", ".tsv"}))
-    return [Row(origin, r) if isinstance(r, BoubaError) else _row(origin, r.get(column), next(typed)) for origin, r in raw]
+    typed = _typed(good, column, from_text=path.suffix.lower() in {".csv", ".tsv"})
+    return [
+        Row(origin, row) if isinstance(row, BoubaError) else _row(origin, row.get(column), next(typed))
+        for origin, row in raw
+    ]
 
 
 def _row(origin: str, image: Any, attributes: Mapping[str, AttributeValue]) -> Row:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bouba.encoders import Model
     from bouba.stores import Store
     from bouba.stores.ledger import Ledger
-    from bouba.types import Item, Vectors
+    from bouba.types import AttributeValue, Item, Vectors
 
     Progress = Callable[[int], None]  # called with the number of sources that are now safe
 
@@ -110,7 +110,7 @@ class _Run:
             elif isinstance(read, Seen):
                 self._seen.append(read)
             elif (fitted := self._fitted(read.entry)) is not None:
-                prepared.append(replace(read, item=replace(read.item, attributes=fitted.attributes)))
+                prepared.append(replace(read, item=replace(read.item, attributes=fitted)))
         self._encode(prepared)
         waiting = len(self._encoded) + len(self._seen) + self._failed
         if waiting >= COMMIT_ROWS or (waiting and time.monotonic() - self._last_commit > COMMIT_S):
@@ -123,14 +123,12 @@ class _Run:
         self._encoded, self._seen = [], []
         if encoded:
             self._upsert([p.item for p, _ in encoded], np.stack([v for _, v in encoded]))
-        replaced = self.ledger.files([r.entry.path for r in (*(p for p, _ in encoded), *seen) if r.entry.path])
+        files = [p.file for p, _ in encoded if p.file.path] + [s.file for s in seen if s.file.path]
+        before = self.ledger.files([file.path for file in files])
         self._settle_seen(seen)
-        files = [r.file for r in (*(p for p, _ in encoded), *seen) if r.entry.path]
         self.ledger.record(files, [(p.item.id, p.thumbnail) for p, _ in encoded])
-        now = {file.path: file.id for file in files}
-        self.report.removed += settle_files(
-            self.store, self.ledger, [row.id for row in replaced.values() if row.id != now[row.path]]
-        )
+        replaced = [before[file.path].id for file in files if file.path in before and before[file.path].id != file.id]
+        self.report.removed += settle_files(self.store, self.ledger, replaced)
         self.report.added += len(encoded)
         self.report.ids += [p.item.id for p, _ in encoded]
         self.progress(len(encoded) + len(seen) + self._failed)
@@ -161,7 +159,7 @@ class _Run:
             if isinstance(read, Prepared) and read.item.id in coming:
                 self._seen.append(seen)
             elif isinstance(read, Prepared) and (fitted := self._fitted(read.entry)) is not None:
-                item = replace(read.item, attributes=fitted.attributes)
+                item = replace(read.item, attributes=fitted)
                 self._encoded.append((replace(read, item=item), self.model.encode_pixels([read.pixels])[0]))
                 coming.add(item.id)
             elif isinstance(read, Failure):
@@ -192,8 +190,7 @@ class _Run:
         now = {item.id: item for item in items}
         for one in seen:
             item, outcome = now[one.file.id], "same"
-            fitted = self._fitted(one.entry)
-            merged = {**item.attributes, **((fitted and fitted.attributes) or {})}
+            merged = {**item.attributes, **(self._fitted(one.entry) or {})}
             if merged != dict(item.attributes):
                 item, outcome = replace(item, attributes=merged), "updated"
             if move and one.entry.path and item.path != one.entry.path and not os.path.exists(item.path):
@@ -205,8 +202,8 @@ class _Run:
             self._upsert([now[items[n].id] for n in changed], vectors[changed])
         return outcomes
 
-    def _fitted(self, entry: Entry) -> Entry | None:
-        """The entry with attributes of the gallery's types; None, and a failure, where they do not fit."""
+    def _fitted(self, entry: Entry) -> dict[str, AttributeValue] | None:
+        """The entry's attributes as the gallery's types want them; None, and a failure, where they do not fit."""
         try:
             attributes = fit(entry.attributes or {}, self._fields)
         except AttributeTypeError as error:
@@ -214,7 +211,7 @@ class _Run:
             return None
         for name, value in attributes.items():
             self._fields.setdefault(name, type_of(value))
-        return replace(entry, attributes=attributes)
+        return attributes
 
     def _upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
         self.store.upsert(items, vectors)
@@ -230,11 +227,13 @@ class _Run:
 def settle_files(store: Store, ledger: Ledger, ids: Sequence[str]) -> int:
     """After files of these items changed or went: delete the items that no file holds any more, and point the others
     at a file that does. Returns how many were deleted."""
+    if not ids:
+        return 0
     held: dict[str, list[str]] = {}
     for row in ledger.files_of(ids):
         held.setdefault(row.id, []).append(row.path)
     orphans = [i for i in dict.fromkeys(ids) if i not in held]
-    removed = store.delete(orphans) if orphans else 0
+    removed = store.delete(orphans)
     ledger.forget_items(orphans)
     items, vectors = store.get(list(held))
     astray = [n for n, item in enumerate(items) if item.path and item.path not in held[item.id]]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urljoin
 
@@ -23,6 +25,8 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset([301, 302, 303, 307, 308])
 _CHUNK_BYTES = 2**16
 _HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "bouba"}
+
+_OBJECT = re.compile(r"^HTTPS?Connection\(.*?\): ")  # urllib3 puts the connection before what happened
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _NEVER_PUBLIC = (
@@ -69,7 +73,7 @@ def fetch_bytes(
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
                 return _read_body(response, target, max_bytes, deadline)
-        url = urljoin(url, location)
+            url = urljoin(url, location)
     raise FetchRefused(f"{_shown(target)}: more than {_MAX_REDIRECTS} redirects.")
 
 
@@ -96,10 +100,11 @@ def _translated(target: Url, deadline: float, timeout_s: float) -> Iterator[None
         yield
     except FetchRefused:
         raise
-    except (HTTPError, OSError, ValueError) as error:
+    except (HTTPError, HTTPException, OSError, ValueError) as error:
         if time.monotonic() >= deadline:
             raise _too_slow(target, timeout_s) from error
-        raise FetchRefused(f"{_shown(target)}: {' '.join(str(error).split())[:200]}") from error
+        words = _OBJECT.sub("", " ".join(str(error).split()))[:200]
+        raise FetchRefused(f"{_shown(target)}: cannot be fetched ({words}). Check the address.") from error
 
 
 def _too_slow(target: Url, timeout_s: float) -> FetchRefused:
@@ -140,20 +145,20 @@ def _allowed_addresses(target: Url, deadline: float, allow: Callable[[Address], 
 def _resolve(target: Url, deadline: float) -> list[Address]:
     """Addresses of the host, without repeats. The system's look-up has no timeout, so it gets its own thread."""
     answers: list[Address] = []
-    failures: list[OSError | UnicodeError] = []
+    failures: list[OSError | ValueError] = []
 
     def look_up() -> None:
         try:
             found = socket.getaddrinfo((target.host or "").strip("[]"), None, type=socket.SOCK_STREAM)
             answers.extend(dict.fromkeys(ip_address(str(entry[4][0])) for entry in found))
-        except (OSError, UnicodeError) as error:  # UnicodeError: a label that IDNA cannot have
+        except (OSError, ValueError) as error:  # ValueError: a label that IDNA cannot have
             failures.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
     if failures:
-        raise FetchRefused(f"{_shown(target)}: no such host ({failures[0]}).") from failures[0]
+        raise FetchRefused(f"{_shown(target)}: no such host. Check the address.") from failures[0]
     if not answers:
         raise TimeoutError("the name look-up did not answer")
     return answers

@@ -26,8 +26,10 @@ _DCT = _dct_rows()
 
 def perceptual_hash(rgb: Image.Image) -> str:
     """64 bits as 16 hex digits: which of 8 x 8 low DCT frequencies of the 32 x 32 grey picture exceed the median."""
-    # HAMMING costs as little as BOX, and moves far fewer bits when the picture comes at another size.
-    grey = rgb.convert("L").resize((_SIDE, _SIDE), Image.Resampling.HAMMING)
+    # Whole factors are cheap, but below twice the final size they move bits when a picture comes at another size.
+    factor = min(rgb.size) // (2 * _SIDE)
+    reduced = rgb.reduce(factor) if factor > 1 else rgb
+    grey = reduced.convert("L").resize((_SIDE, _SIDE), Image.Resampling.HAMMING)
     # Rounding keeps a plain picture, whose coefficients are noise around 0, at one fixed hash.
     coefficients = np.rint(_DCT @ np.asarray(grey, dtype=np.float32) @ _DCT.T)
     bits = coefficients > np.median(coefficients)

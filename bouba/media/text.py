@@ -6,7 +6,6 @@ import unicodedata
 
 from bouba.errors import MediaEmpty, MediaTooLarge, MediaUnsupported
 
-
 _MARKS_MAX = 30  # of UAX #15, "Stream-Safe Text Format"; the longest run in real text has fewer than 20
 
 

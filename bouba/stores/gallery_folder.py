@@ -1,8 +1,8 @@
 """The folder of a gallery on disk: its description, its locks between processes, and what its errors mean.
 
-    gallery.json     what the gallery is: one JSON object, replaced as a whole
-    items.lance/     the table
-    .*.lock          empty files that the operating system locks; a process that dies lets go
+gallery.json     what the gallery is: one JSON object, replaced as a whole
+items.lance/     the table
+.*.lock          empty files that the operating system locks; a process that dies lets go
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from typing import IO, Any
 
 from bouba.errors import BoubaError, GalleryBroken, StoreUnavailable
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
@@ -109,7 +110,9 @@ class GalleryFolder:
         if number in (errno.EACCES, errno.EPERM, errno.EROFS) or any(sign in text for sign in _NO_ACCESS):
             return StoreUnavailable(f"{self.path}: no permission to read or write here ({_first_line(problem)}).")
         if "conflict" in text or "concurrent" in text:
-            return StoreUnavailable(f"{self.path}: too many processes write at once. Try again. ({_first_line(problem)})")
+            return StoreUnavailable(
+                f"{self.path}: too many processes write at once. Try again. ({_first_line(problem)})"
+            )
         if number is not None:
             return StoreUnavailable(f"{self.path}: {_first_line(problem)}.")
         return self._broken(_first_line(problem))
@@ -141,7 +144,7 @@ def _first_line(problem: BaseException) -> str:
 
 def _locked(file: IO[bytes]) -> bool:
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

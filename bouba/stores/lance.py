@@ -17,7 +17,7 @@ import numpy as np
 from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
 from bouba.stores.gallery_folder import GalleryFolder
 from bouba.stores.lance_sql import ids_sql, where_sql
-from bouba.types import ITEM_FIELDS, AttributeType, Item
+from bouba.types import AttributeType, Item
 
 if TYPE_CHECKING:
     import lance
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 IDS_AT_ONCE = 500
 PROBES = 128  # partitions of the vector index that a search reads
-REFINE = 15  # times k candidates of the index that are compared exactly
+REFINE = 5  # times k candidates of the index that are compared exactly
 SPARE = 4  # further hits asked of the index, so that ties at the end are settled by id
 
 
@@ -148,7 +148,9 @@ class LanceStore:
 
     def _by_id(self, ids: Sequence[str], columns: list[str] | None) -> Iterator[pa.Table]:
         dataset = self._table.current()
-        distinct = list(dict.fromkeys(ids)) if dataset is not None else []
+        if dataset is None:
+            return
+        distinct = list(dict.fromkeys(ids))
         for start in range(0, len(distinct), IDS_AT_ONCE):
             condition = ids_sql(distinct[start : start + IDS_AT_ONCE])
             yield dataset.to_table(columns=columns, filter=condition)

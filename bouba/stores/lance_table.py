@@ -34,13 +34,20 @@ class LanceTable:
         self._refreshed = 0.0
 
     def current(self, at_once: bool = False) -> lance.LanceDataset | None:
-        """The newest version, at most REFRESH_S old unless `at_once`; None before anything was written."""
+        """The newest version, at most REFRESH_S old unless `at_once`; None before anything was written.
+
+        Raises GalleryMissing where there is nothing and none was to be made."""
+        dataset = self._latest(at_once)
+        if dataset is None and self._dim is None:
+            raise GalleryMissing(f"{self._folder.path} holds no gallery. Add pictures to it first.")
+        return dataset
+
+    def _latest(self, at_once: bool) -> lance.LanceDataset | None:
         with self._mutex:
             if self._snapshot is None:
-                self._snapshot = self._open()
+                self._snapshot, self._refreshed = self._open(), time.monotonic()
             elif at_once or time.monotonic() - self._refreshed > REFRESH_S:
-                self._snapshot = _newest(self._snapshot)
-            self._refreshed = time.monotonic()
+                self._snapshot, self._refreshed = _newest(self._snapshot), time.monotonic()
             return self._snapshot
 
     def create(self) -> None:
@@ -74,7 +81,7 @@ class LanceTable:
                 self._snapshot, self._refreshed = dataset, time.monotonic()
 
     def _writable(self) -> lance.LanceDataset:
-        known = self.current(at_once=True)
+        known = self._latest(at_once=True)
         # A new handle on the same version, so that a commit never changes what readers hold.
         return known.checkout_version(known.version) if known is not None else self._create()
 
@@ -91,8 +98,6 @@ class LanceTable:
                     f"{self._folder.path} is damaged: items.lance is missing. "
                     "Restore it from a backup, or delete the folder and add the pictures again."
                 )
-            if self._dim is None:
-                raise GalleryMissing(f"{self._folder.path} holds no gallery. Add pictures to it first.")
             return None
         dataset = lance.dataset(str(self._folder.table))
         self._check(dataset.schema)

@@ -173,8 +173,9 @@ class _Parser:
         return Field(token.text, self._fields[token.text])
 
     def _nearest(self, name: str) -> str:
-        folded = {known.casefold(): known for known in self._fields}
-        near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
+        folded = [known.casefold() for known in self._fields]
+        matches = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+        near = [known for known in self._fields if known.casefold() in matches]
         if near:
             return f"; the nearest: {', '.join(near)}"
         listed = ", ".join(sorted(self._fields)[:12])

@@ -15,7 +15,7 @@ from bouba.types import AttributeType
 Scalar = str | float | bool | datetime
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 
-KEYWORDS = frozenset("and or not in between like is null has true false".split())
+KEYWORDS = frozenset(["and", "or", "not", "in", "between", "like", "is", "null", "has", "true", "false"])
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 

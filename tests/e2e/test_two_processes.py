@@ -38,7 +38,17 @@ def test_new_items_appear_without_reopening(tmp_path: Path, paint, tiny_model_fo
 
 
 def test_two_processes_add_the_same_folder(tmp_path: Path, photos: Path, tiny_model_folder: Path) -> None:
-    command = [sys.executable, "-m", "bouba", "add", str(photos), "-g", str(tmp_path / "g"), "-m", str(tiny_model_folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "bouba",
+        "add",
+        str(photos),
+        "-g",
+        str(tmp_path / "g"),
+        "-m",
+        str(tiny_model_folder),
+    ]
     adders = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     for adder in adders:
         _, errors = adder.communicate(timeout=120)

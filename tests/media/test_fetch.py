@@ -8,23 +8,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bouba.errors import FetchRefused
-from bouba.media import fetch
-from bouba.media.fetch import Address, fetch_bytes, is_public
+from bouba.media.fetch import Address, fetch_bytes
 
 BODY = bytes(range(256)) * 1000
 
 
 class Handler(BaseHTTPRequestHandler):
-    hosts: list[str]
-
     def do_GET(self) -> None:
         self.server.seen.append(self.headers["Host"])  # type: ignore[attr-defined]
         path, _, rest = self.path.strip("/").partition("/")
@@ -60,6 +57,21 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"half")
 
+    def answer_garbage(self, _: str) -> None:
+        self.wfile.write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        self.close_connection = True
+
+    def answer_many_headers(self, _: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 1000 + b"\r\n")
+        self.close_connection = True
+
+    def answer_long_header(self, _: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: " + b"b" * 10**6 + b"\r\n\r\n")
+        self.close_connection = True
+
+    def answer_hang_up(self, _: str) -> None:
+        self.close_connection = True
+
     def answer_endless(self, _: str) -> None:
         self.send_response(200)
         self.end_headers()
@@ -87,25 +99,48 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def _serve(context: ssl.SSLContext | None = None) -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.seen = []  # type: ignore[attr-defined]
-    if context:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+Serve = Callable[[ssl.SSLContext | None], ThreadingHTTPServer]
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
-    yield from _serve()
+def serve() -> Iterator[Serve]:
+    with ExitStack() as stack:
+
+        def start(context: ssl.SSLContext | None) -> ThreadingHTTPServer:
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+            server.daemon_threads = True
+            server.seen = []  # type: ignore[attr-defined]
+            if context:
+                server.socket = context.wrap_socket(server.socket, server_side=True)
+            threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+            stack.callback(server.shutdown)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def server(serve: Serve) -> ThreadingHTTPServer:
+    return serve(None)
 
 
 def loopback(address: Address) -> bool:
     return address.is_loopback
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Let host names stand for these addresses, the last answer for good; returns the names looked up."""
+    looked_up: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: str, port: Any, *_: Any, **__: Any) -> Any:
+        numeric = host.replace(".", "").isdigit()
+        hosts = [host] if numeric else answers[min(len(looked_up), len(answers) - 1)]
+        looked_up.extend([] if numeric else [host])
+        return [entry for host in hosts for entry in real(host, port, type=socket.SOCK_STREAM)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return looked_up
 
 
 def get(server: ThreadingHTTPServer, path: str, **options: Any) -> bytes:
@@ -149,16 +184,7 @@ def test_redirect_is_checked_like_the_first_address(server: ThreadingHTTPServer,
 def test_connection_goes_to_the_checked_address_with_the_name_as_host(
     server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked_up: list[str] = []
-    real = socket.getaddrinfo
-
-    def look_up(host: str, port: Any, *args: Any, **options: Any) -> Any:
-        if host == "pictures.example":
-            looked_up.append(host)
-            host = "127.0.0.1" if len(looked_up) == 1 else "203.0.113.1"
-        return real(host, port, *args, **options)
-
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", look_up)
+    looked_up = resolve_to(monkeypatch, ["127.0.0.1"], ["203.0.113.1"])
     url = f"http://pictures.example:{server.server_port}/picture"
     assert fetch_bytes(url, max_bytes=10**6, allow=loopback) == BODY
     assert looked_up == ["pictures.example"]
@@ -166,8 +192,7 @@ def test_connection_goes_to_the_checked_address_with_the_name_as_host(
 
 
 def test_one_private_answer_among_public_ones_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [(2, 1, 6, "", (host, 0)) for host in ("8.8.8.8", "192.168.0.1")]
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", lambda *_, **__: answers)
+    resolve_to(monkeypatch, ["8.8.8.8", "192.168.0.1"])
     with pytest.raises(FetchRefused, match=r"192\.168\.0\.1"):
         fetch_bytes("http://pictures.example/a.jpg", max_bytes=10)
 
@@ -175,14 +200,8 @@ def test_one_private_answer_among_public_ones_is_enough_to_refuse(monkeypatch: p
 def test_second_address_is_tried_where_the_first_does_not_answer(
     server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = [(2, 1, 6, "", (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", lambda *_, **__: answers)
-    monkeypatch.setattr("urllib3.util.connection.socket.getaddrinfo", _plain_getaddrinfo)
+    resolve_to(monkeypatch, ["127.0.0.2", "127.0.0.1"])
     assert fetch_bytes(f"http://x.example:{server.server_port}/picture", max_bytes=10**6, allow=loopback) == BODY
-
-
-def _plain_getaddrinfo(host: str, port: int, *_: Any) -> Any:
-    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
 
 
 def test_environment_proxies_are_not_used(server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +217,11 @@ def test_environment_proxies_are_not_used(server: ThreadingHTTPServer, monkeypat
         ("gzip", "'gzip' encoding"),
         ("short", "IncompleteRead|incomplete|broken"),
         ("endless", "more than 1,000,000 bytes"),
+        ("garbage", "cannot be fetched"),
+        ("many_headers", "more than 100 headers"),
+        ("long_header", "header line"),
+        ("hang_up", "closed connection"),
+        ("to/http://[::1/", "not an address"),
     ],
 )
 def test_refused_answers(server: ThreadingHTTPServer, path: str, reason: str) -> None:
@@ -213,7 +237,7 @@ def test_deadline_covers_a_server_that_drips(server: ThreadingHTTPServer, path: 
 
 def test_deadline_covers_a_silent_name_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = threading.Event()
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", lambda *_, **__: answer.wait(10) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(10) and [])
     with pytest.raises(FetchRefused, match=r"took longer than 0\.1 s"):
         fetch_bytes("http://slow.example/a.jpg", max_bytes=10, timeout_s=0.1)
     answer.set()
@@ -228,58 +252,9 @@ def test_closed_port_and_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(FetchRefused, match="no such host"):
         fetch_bytes("http://nowhere.invalid/", max_bytes=10)
-
-
-@pytest.mark.parametrize(
-    "url", ["", "http://", "http:///a.jpg", "https://[::1", "http://a b/", "http://x:99999/", "a.jpg", "http://" + "a" * 70]
-)
-def test_malformed_addresses(url: str) -> None:
-    with pytest.raises(FetchRefused):
-        fetch_bytes(url, max_bytes=10, timeout_s=2)
-
-
-def test_secrets_stay_out_of_messages() -> None:
-    for url in ("http://user:hunter2@127.0.0.1/a.jpg", "http://127.0.0.1/a.jpg?token=hunter2"):
-        with pytest.raises(FetchRefused) as caught:
-            fetch_bytes(url, max_bytes=10)
-        assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::", False),
-        ("::1", False),
-        ("fe80::1", False),
-        ("fd00::1", False),
-        ("ff02::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:8.8.8.8", True),
-        ("::7f00:1", False),
-        ("2002:7f00:1::", False),
-        ("2002:a00:1::", False),
-        ("64:ff9b::7f00:1", False),
-        ("64:ff9b::808:808", True),
-        ("64:ff9b:1::808:808", False),
-        ("2001:0:7f00:1::", False),
-    ],
-)
-def test_public_addresses(address: str, public: bool) -> None:
-    assert is_public(ip_address(address)) is public
 
 
 @pytest.fixture(scope="module")
@@ -289,39 +264,35 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no openssl to make a certificate")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     key = path.with_name("key.pem")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=pictures.example"
-    names = ["-addext", "subjectAltName=DNS:pictures.example"]
-    subprocess.run(
-        [*command.split(), *names, "-keyout", str(key), "-out", str(path)], check=True, capture_output=True
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=pictures.example"
     )
+    names = ["-addext", "subjectAltName=DNS:pictures.example"]
+    subprocess.run([*command.split(), *names, "-keyout", str(key), "-out", str(path)], check=True, capture_output=True)
     path.write_bytes(path.read_bytes() + key.read_bytes())
     return path
 
 
-@pytest.mark.parametrize(("host", "trusted", "works"), [
-    ("pictures.example", True, True),
-    ("pictures.example", False, False),
-    ("other.example", True, False),
-    ("127.0.0.1", True, False),
-])
+@pytest.mark.parametrize(
+    ("host", "trusted", "works"),
+    [
+        ("pictures.example", True, True),
+        ("pictures.example", False, False),
+        ("other.example", True, False),
+        ("127.0.0.1", True, False),
+    ],
+)
 def test_certificate_is_checked_against_the_name(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str, trusted: bool, works: bool
+    certificate: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, host: str, trusted: bool, works: bool
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    serving = _serve(context)
-    url = f"https://{host}:{next(serving).server_port}/picture"
-    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
-    monkeypatch.setattr(fetch, "_look_up", lambda _: answers, raising=False)
-    real = socket.getaddrinfo
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", lambda h, *a, **o: real("127.0.0.1", *a, **o))
-    try:
-        if works:
-            assert fetch_bytes(url, max_bytes=10**6, allow=loopback) == BODY
-        else:
-            with pytest.raises(FetchRefused, match="certificate|CERTIFICATE"):
-                fetch_bytes(url, max_bytes=10**6, allow=loopback)
-    finally:
-        serving.close()
+    url = f"https://{host}:{serve(context).server_port}/picture"
+    resolve_to(monkeypatch, ["127.0.0.1"])
+    if works:
+        assert fetch_bytes(url, max_bytes=10**6, allow=loopback) == BODY
+    else:
+        with pytest.raises(FetchRefused, match=r"certificate|CERTIFICATE|doesn't match"):
+            fetch_bytes(url, max_bytes=10**6, allow=loopback)

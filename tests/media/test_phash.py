@@ -22,7 +22,7 @@ def test_same_picture_at_another_size_and_quality_is_near() -> None:
         original = perceptual_hash(scene(seed))
         out = BytesIO()
         scene(seed).resize((161, 97)).save(out, "JPEG", quality=40)
-        assert hamming(original, perceptual_hash(Image.open(out).convert("RGB"))) <= 4
+        assert hamming(original, perceptual_hash(Image.open(out).convert("RGB"))) <= 6
 
 
 def test_other_pictures_are_far() -> None:

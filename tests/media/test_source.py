@@ -10,7 +10,6 @@ import pytest
 
 from bouba.errors import FetchRefused, MediaEmpty, MediaMissing, MediaTooLarge, MediaUnsupported
 from bouba.media import Limits, read_source
-from bouba.media import source as source_module
 
 
 def test_path_bytes_and_file_object(tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(source_module.os, "open", refuse)  # root may read everything
+    monkeypatch.setattr(os, "open", refuse)  # root may read everything
     with pytest.raises(MediaMissing, match=r"locked\.jpg: no permission"):
         read_source(tmp_path / "locked.jpg")
 
@@ -79,7 +78,7 @@ def test_pipe_that_takes_the_place_of_a_file_does_not_block(tmp_path: Path, monk
     (tmp_path / "file.jpg").write_bytes(b"picture")
     os.mkfifo(tmp_path / "pipe.jpg")
     regular = os.stat(tmp_path / "file.jpg")
-    monkeypatch.setattr(source_module.os, "stat", lambda _: regular)
+    monkeypatch.setattr(os, "stat", lambda _: regular)
     caught: list[BaseException] = []
 
     def read() -> None:

@@ -1,0 +1,115 @@
+"""How fast `add` is beside what it is made of.
+
+    python -m benchmarks.ingest [--photos FOLDER] [--large N] [--json]
+
+Three rates over the same files in one run: decode only (read, decode, resize, in the workers that `add` uses), encode
+only (the image tower on prepared pixels, in the batches that `add` uses), and `Gallery.add` into a new gallery, which
+also hashes, makes thumbnails and perceptual hashes, and commits. Decoder and encoder share the cores here, so the limit
+is 1 / (1/decode + 1/encode). The large photos are the first small ones, upscaled to 4000 x 3000 and saved as JPEG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+import bouba
+from bouba.ingest.pipeline import ENCODE_BATCH
+from bouba.media import load_image
+from bouba.types import Pixels
+
+DEFAULT_PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "flickr8k" / "images"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, default=DEFAULT_PHOTOS, help="a folder of small photos")
+    parser.add_argument("--large", type=int, default=80, help="how many 12-megapixel photos to make")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    small = sorted(p for p in arguments.photos.iterdir() if p.suffix == ".jpg")
+    model = bouba.load_model()
+    with tempfile.TemporaryDirectory() as scratch:
+        large = upscaled(small[: arguments.large], Path(scratch) / "large")
+        model.encode_image([Image.new("RGB", (8, 8))])  # the session is loaded before anything is timed
+        table = {
+            "small": rates(small, model, Path(scratch) / "small.gallery"),
+            "12 megapixels": rates(large, model, Path(scratch) / "large.gallery"),
+        }
+        again = unchanged(arguments.photos, Path(scratch) / "small.gallery")
+    if arguments.json:
+        print(json.dumps({**table, "unchanged": again}))
+        return
+    print(f"{'photos/s':<14} {'files':>6} {'decode':>8} {'encode':>8} {'limit':>8} {'add':>8}  add / limit")
+    for name, row in table.items():
+        print(
+            f"{name:<14} {row['files']:>6} {row['decode']:>8.1f} {row['encode']:>8.1f} {row['limit']:>8.1f} "
+            f"{row['add']:>8.1f}  {row['add'] / row['limit']:.2f}"
+        )
+    print(f"\n`bouba add` over {again['files']} unchanged photos, whole process: {again['seconds']:.2f} s, "
+          f"{again['encoded']} encoded")  # fmt: skip
+
+
+def upscaled(photos: Sequence[Path], folder: Path) -> list[Path]:
+    """The photos as 4000 x 3000 JPEGs."""
+    folder.mkdir()
+    paths = []
+    for photo in photos:
+        with Image.open(photo) as image:
+            large = image.convert("RGB").resize((4000, 3000), Image.Resampling.BICUBIC)
+        paths.append(folder / photo.name)
+        large.save(paths[-1], quality=90)
+    return paths
+
+
+def rates(photos: Sequence[Path], model: bouba.Model, place: Path) -> dict[str, Any]:
+    """Photos per second of each step alone, their limit together, and what `add` reaches."""
+    workers = max(2, os.cpu_count() or 1)
+
+    def decode(path: Path) -> Pixels:
+        return model.prepare_image(load_image(path, side=model.manifest.image.size).rgb)
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        pixels = list(pool.map(decode, photos))
+    decoded = time.perf_counter()
+    for start in range(0, len(pixels), ENCODE_BATCH):
+        model.encode_pixels(pixels[start : start + ENCODE_BATCH])
+    encoded = time.perf_counter()
+    del pixels
+    with bouba.open(place, model) as gallery:
+        begun = time.perf_counter()
+        report = gallery.add(photos)
+        added = time.perf_counter()
+    assert report.added + report.duplicates == len(photos), report
+    per_second = {
+        "decode": len(photos) / (decoded - started),
+        "encode": len(photos) / (encoded - decoded),
+        "add": len(photos) / (added - begun),
+    }
+    limit = 1 / (1 / per_second["decode"] + 1 / per_second["encode"])
+    return {"files": len(photos), **per_second, "limit": limit, "ratio": per_second["add"] / limit}
+
+
+def unchanged(folder: Path, place: Path) -> dict[str, Any]:
+    """A second run, as a user starts it: the whole process."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "bouba", "add", str(folder), "--gallery", str(place), "--json"]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    report = json.loads(out)
+    return {"files": report["unchanged"], "encoded": report["added"], "seconds": time.perf_counter() - started}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""How long a question takes.
+
+    python -m benchmarks.query [--data FOLDER] [--json]
+
+In process, at 7,000 and 100,000 items: p50 and p95 of text and picture queries, split into encoding and searching. The
+items are the vectors of real photos, each repeated with noise around it (cosine about 0.8 to the photo) until there are
+enough. Then whole processes: `bouba --help`, and a cold `bouba search`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import bouba
+from bouba.ingest.reading import content_id
+from bouba.stores import open_store
+from bouba.types import Item, Vectors
+
+DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data" / "flickr8k"
+SIZES = (7_000, 100_000)
+QUERIES = 200
+REPEATS = 5  # of a whole process
+BATCH = 1_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="a folder with pairs.jsonl and its photos")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    pairs = [json.loads(line) for line in (arguments.data / "pairs.jsonl").open(encoding="utf-8")]
+    pairs = [pair for pair in pairs if pair["split"] == "val"][: 2 * QUERIES]
+    photos = [arguments.data / pair["image"] for pair in pairs]
+    texts = [pair["captions"][0] for pair in pairs[:QUERIES]]
+    model = bouba.load_model()
+    seeds = model.encode_image([Image.open(photo).convert("RGB") for photo in photos])
+    rows: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for size in SIZES:
+            place = Path(scratch) / f"{size}.gallery"
+            fill(place, model, seeds, size)
+            with bouba.open(place) as gallery:
+                rows[f"text, {size:,} items"] = split(gallery, [bouba.Query(text=text) for text in texts])
+                rows[f"picture, {size:,} items"] = split(gallery, [bouba.Query(image=p) for p in photos[:QUERIES]])
+        processes = {"bouba --help": whole(["--help"])} | {
+            f"bouba search, cold, {size:,} items": whole(["search", texts[0], "-g", f"{scratch}/{size}.gallery"])
+            for size in SIZES
+        }
+    if arguments.json:
+        print(json.dumps({"in_process_ms": rows, "whole_process_s": processes}))
+        return
+    print(
+        f"{'in process, ms':<24} {'encode p50':>10} {'p95':>7} {'search p50':>11} {'p95':>7} {'both p50':>9} {'p95':>7}"
+    )
+    for name, row in rows.items():
+        cells = "{encode_p50:>10.1f} {encode_p95:>7.1f} {search_p50:>11.1f} {search_p95:>7.1f} {p50:>9.1f} {p95:>7.1f}"
+        print(f"{name:<24} {cells.format(**row)}")
+    print(f"\n{'whole process, s':<36} {'median of ' + str(REPEATS):>12}")
+    for name, seconds in processes.items():
+        print(f"{name:<36} {seconds:>12.2f}")
+
+
+def fill(place: Path, model: bouba.Model, seeds: Vectors, size: int) -> None:
+    """A gallery of `size` items around the seed vectors, indexed as `add` leaves it."""
+    with bouba.open(place, model) as gallery:
+        gallery.add([])
+    rng = np.random.default_rng(0)
+    store = open_store(str(place), model.dim)
+    noise_length = 0.75 / np.sqrt(model.dim)
+    for start in range(0, size, BATCH):
+        count = min(BATCH, size - start)
+        vectors = seeds[rng.integers(0, len(seeds), count)]
+        vectors = vectors + rng.normal(0, noise_length, vectors.shape).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        names = [f"/photos/{start + n}.jpg" for n in range(count)]
+        items = [Item(content_id(name.encode()), name, 640, 480, 90_000, "image/jpeg") for name in names]
+        store.upsert(items, vectors)
+    store.maintain()
+    store.close()
+
+
+def split(gallery: bouba.Gallery, queries: Sequence[bouba.Query]) -> dict[str, float]:
+    """Milliseconds: encode alone, and the whole search; their difference is the store."""
+    for query in queries[:5]:
+        gallery.search(query)
+    encode = [_timed(lambda q=query: gallery.encode(q)) for query in queries]  # type: ignore[misc]
+    both = [_timed(lambda q=query: gallery.search(q)) for query in queries]  # type: ignore[misc]
+    search = np.subtract(both, encode)
+    return {
+        f"{name}p{percent}": float(np.percentile(values, percent))
+        for name, values in (("encode_", encode), ("search_", search), ("", both))
+        for percent in (50, 95)
+    }
+
+
+def whole(arguments: list[str]) -> float:
+    """Median seconds of a process from start to exit."""
+    command = [sys.executable, "-m", "bouba", *arguments]
+    call: Callable[[], Any] = lambda: subprocess.run(command, check=True, capture_output=True)  # noqa: E731
+    return float(np.median([_timed(call) for _ in range(REPEATS)])) / 1000
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1000
+
+
+if __name__ == "__main__":
+    main()

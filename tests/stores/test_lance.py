@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bouba.errors import GalleryBroken, GalleryMissing, StoreError, StoreUnavailable
+from bouba.stores import lance_upkeep, open_store
+from bouba.stores.lance import LanceStore
+from bouba.stores.memory import MemoryStore
+from bouba.stores.where import parse_where
+from bouba.types import ITEM_FIELDS, Item
+
+DIM = 8
+
+
+def item(number: int, **attributes: float) -> Item:
+    return Item(f"{number:032d}", f"/p/{number}.jpg", 640, 480, 9000, "image/jpeg", attributes=attributes)
+
+
+def unit(count: int, dim: int = DIM, seed: int = 0) -> np.ndarray:
+    rows = np.random.default_rng(seed).normal(size=(count, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A gallery of ten items."""
+    store = LanceStore(tmp_path / "gallery", DIM)
+    store.write_meta({"model": "m"})
+    store.upsert([item(n, n=float(n)) for n in range(10)], unit(10))
+    return tmp_path / "gallery"
+
+
+WRITER = """
+import sys
+import numpy as np
+from bouba.stores.lance import LanceStore
+from bouba.types import Item
+folder, first, batches, shared = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+store = LanceStore(folder, 8)
+print("ready", flush=True)
+for batch in range(batches):
+    numbers = [*range(shared), *range(first + 20 * batch, first + 20 * batch + 20)]
+    items = [Item(f"{n:032d}", "", 1, 1, 1, "", attributes={f"of{first}": 1.0, "both": 2.0}) for n in numbers]
+    vectors = np.eye(8, dtype=np.float32)[[n % 8 for n in numbers]]
+    store.upsert(items, vectors)
+    print(batch, flush=True)
+"""
+MAINTAINER = """
+import sys
+from bouba.stores import lance_upkeep
+from bouba.stores.lance import LanceStore
+lance_upkeep.SMALL_FILES = 2
+lance_upkeep.INDEX_FROM_ROWS = 50
+lance_upkeep.TAIL_ROWS = 10
+store = LanceStore(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    store.maintain()
+"""
+
+
+def run(code: str, *arguments: object) -> subprocess.Popen[str]:
+    root = str(Path(__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *sys.path])}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(*processes: subprocess.Popen[str]) -> None:
+    for process in processes:
+        _, problems = process.communicate(timeout=60)
+        assert process.returncode == 0, problems
+
+
+def test_it_is_there_after_reopening(folder: Path) -> None:
+    store = open_store(str(folder))
+    assert store.read_meta() == {"model": "m"}
+    assert store.count() == 10
+    assert store.search(unit(10)[4], 1) == [(item(4, n=4.0), pytest.approx(1.0, abs=1e-6))]
+    assert store.get(["x"])[1].shape == (0, DIM)
+
+
+def test_a_file_uri_and_a_tilde_name_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert open_store(f"file://{folder}").count() == 10
+    assert open_store("~/gallery").count() == 10
+
+
+def test_reading_the_description_imports_no_engine(folder: Path) -> None:
+    code = (
+        "import sys; from bouba.stores import open_store; open_store(sys.argv[1]).read_meta();"
+        "assert not {'lance', 'pyarrow', 'lancedb'} & set(sys.modules)"
+    )
+    finish(run(code, folder))
+
+
+def test_the_folder_is_a_plain_lance_table(folder: Path) -> None:
+    lance = pytest.importorskip("lance")
+    table = lance.dataset(str(folder / "items.lance"))
+    assert table.schema.names == [*ITEM_FIELDS, "vector", "attr_n"]
+
+
+def test_another_length_of_vectors_is_refused(folder: Path) -> None:
+    with pytest.raises(StoreError, match="holds vectors of length 8; it was opened for length 9"):
+        LanceStore(folder, 9).count()
+    with pytest.raises(StoreError, match=r"\[1, 3\].*\[n, 8\]"):
+        LanceStore(folder).upsert([item(1)], unit(1, dim=3))
+
+
+def test_a_place_without_a_gallery(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    assert LanceStore(tmp_path).read_meta() is None
+    assert LanceStore(tmp_path / "none").read_meta() is None
+    assert not (tmp_path / "none").exists()
+    with pytest.raises(GalleryMissing, match="holds no gallery"):
+        LanceStore(tmp_path).count()
+    with pytest.raises(StoreUnavailable, match="is a file; a gallery is a folder"):
+        LanceStore(tmp_path / "notes.txt").read_meta()
+    with pytest.raises(StoreError, match="length of its vectors"):
+        LanceStore(tmp_path / "none").write_meta({})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"format": 1}', '{"format": "1", "gallery": {}}', "\xff", "[" * 9999]
+)
+def test_a_damaged_description_is_named(folder: Path, text: str) -> None:
+    (folder / "gallery.json").write_text(text, encoding="latin-1")
+    with pytest.raises(GalleryBroken, match=r"gallery is damaged: gallery\.json .*backup"):
+        LanceStore(folder).read_meta()
+
+
+def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
+    (folder / "gallery.json").write_text(json.dumps({"format": 2, "gallery": {}}))
+    with pytest.raises(GalleryBroken, match=r"newer bouba \(format 2; this one reads 1\). Update"):
+        LanceStore(folder).read_meta()
+
+
+def test_missing_parts_are_damage_not_an_empty_gallery(folder: Path) -> None:
+    (folder / "gallery.json").rename(folder / "away")
+    with pytest.raises(GalleryBroken, match=r"gallery\.json is missing"):
+        LanceStore(folder).read_meta()
+    (folder / "away").rename(folder / "gallery.json")
+    (folder / "items.lance").rename(folder / "away")
+    with pytest.raises(GalleryBroken, match=r"items\.lance is missing"):
+        LanceStore(folder, DIM).count()
+
+
+@pytest.mark.parametrize("part", ["data", "_versions"])
+@pytest.mark.parametrize("damage", ["empty", "noise", "gone"])
+def test_damaged_items_are_named(folder: Path, part: str, damage: str) -> None:
+    for path in (folder / "items.lance" / part).iterdir():
+        if damage == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(b"" if damage == "empty" else os.urandom(path.stat().st_size))
+    with pytest.raises(GalleryBroken, match="gallery is damaged"):
+        LanceStore(folder).search(unit(1)[0], 3)
+
+
+def test_a_description_is_replaced_as_a_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(StoreUnavailable, match="the disk is full"):
+        LanceStore(folder, DIM).write_meta({"model": "other"})
+    assert LanceStore(folder).read_meta() == {"model": "m"}
+    assert not list(folder.glob(".gallery-*"))
+
+
+@pytest.fixture
+def read_only(folder: Path) -> Iterator[Path]:
+    everything = [folder, *folder.rglob("*")]
+    for path in everything:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    yield folder
+    for path in everything:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_searched_and_not_written(read_only: Path) -> None:
+    store = LanceStore(read_only)
+    assert store.count() == 10
+    assert len(store.search(unit(1)[0], 3)) == 3
+    with pytest.raises(StoreUnavailable, match="no permission"):
+        store.upsert([item(1)], unit(1))
+
+
+def test_two_processes_write_at_once(folder: Path) -> None:
+    finish(run(WRITER, folder, 1000, 4, 5), run(WRITER, folder, 2000, 4, 5))
+    store = LanceStore(folder)
+    assert store.count() == 10 + 2 * 80
+    items = [one for batch, _ in store.scan() for one in batch]
+    assert len({one.id for one in items}) == len(items)
+    assert set(store.fields()) == {"n", "both", "of1000", "of2000"}
+
+
+def test_a_reader_sees_another_process_within_a_second(folder: Path) -> None:
+    reader = LanceStore(folder)
+    assert reader.count() == 10
+    finish(run(WRITER, folder, 1000, 1, 0))
+    time.sleep(1)
+    assert reader.count() == 30
+
+
+def test_readers_and_maintainers_do_not_disturb_a_writer(folder: Path) -> None:
+    others = [run(WRITER, folder, 1000, 12, 3), run(MAINTAINER, folder, 6), run(MAINTAINER, folder, 6)]
+    reader = LanceStore(folder)
+    counts = [reader.count()]
+    while any(process.poll() is None for process in others):
+        hits = reader.search(unit(1)[0], 5)
+        assert len({hit.id for hit, _ in hits}) == 5
+        counts.append(reader.count())
+        time.sleep(0.02)
+    finish(*others)
+    assert counts == sorted(counts)
+    assert LanceStore(folder).count() == 10 + 12 * 20
+    assert len(LanceStore(folder).known([item(n).id for n in range(1000, 1240)])) == 240
+
+
+def test_a_killed_writer_leaves_whole_batches(folder: Path) -> None:
+    writer = run(WRITER, folder, 1000, 10_000, 0)
+    assert writer.stdout is not None
+    while writer.stdout.readline().strip() != "3":
+        assert writer.poll() is None
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.communicate()
+    store = LanceStore(folder)
+    count = store.count()
+    assert count >= 10 + 4 * 20
+    assert (count - 10) % 20 == 0
+    store.upsert([item(7)], unit(1))  # its lock went with it
+    assert store.count() == count
+    assert len(store.search(unit(1)[0], 500)) == min(count, 500)
+
+
+def test_small_files_are_merged_and_old_rows_dropped(folder: Path) -> None:
+    store = LanceStore(folder)
+    for n in range(100, 130):
+        store.upsert([item(n)], unit(1, seed=n))
+    before = [hit for hit, _ in store.search(unit(1)[0], 50)]
+    store.maintain()
+    dataset = store._table.current()
+    assert dataset is not None
+    assert len(dataset.get_fragments()) == 1
+    assert [hit for hit, _ in store.search(unit(1)[0], 50)] == before
+    version = dataset.version
+    store.maintain()
+    assert store._table.current(at_once=True).version == version  # nothing left to do
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[MemoryStore, LanceStore]:
+    """6,000 random vectors of length 64, indexed, and the same in memory."""
+    memory, lance = MemoryStore(64), LanceStore(tmp_path_factory.mktemp("large") / "gallery", 64)
+    items = [item(n, price=float(n % 100), half=float(n % 2)) for n in range(6000)]
+    for store in (memory, lance):
+        store.upsert(items, unit(6000, 64))
+    lance.maintain()
+    return memory, lance
+
+
+def index_names(store: LanceStore) -> set[str]:
+    dataset = store._table.current(at_once=True)
+    assert dataset is not None
+    return {index.name for index in dataset.describe_indices()}
+
+
+@pytest.mark.parametrize("filter", [None, "price = 7", "price < 10", "half = 1", "not price between 10 and 99"])
+def test_an_indexed_search_finds_what_the_exact_one_finds(
+    large: tuple[MemoryStore, LanceStore], filter: str | None
+) -> None:
+    memory, lance = large
+    assert index_names(lance) == {lance_upkeep.VECTOR_INDEX, "id_idx", "attr_price_idx", "attr_half_idx"}
+    where = parse_where(filter, lance.fields()) if filter else None
+    found = 0
+    for query in unit(30, 64, seed=1):
+        exact, hits = memory.search(query, 10, where), lance.search(query, 10, where)
+        scores = {hit.id: score for hit, score in memory.search(query, 6000, where)}
+        assert [score for _, score in hits] == [scores[hit.id] for hit, _ in hits]
+        assert len(hits) == 10
+        found += len({hit.id for hit, _ in exact} & {hit.id for hit, _ in hits})
+    assert lance.count(where) == memory.count(where)
+    assert found / 300 >= 0.95
+
+
+def test_rows_outside_the_index_are_found_then_indexed(large: tuple[MemoryStore, LanceStore]) -> None:
+    _, lance = large
+    fresh = unit(1200, 64, seed=2)
+    items = [item(n) for n in range(10_000, 11_200)]
+    lance.upsert(items, fresh)
+    assert lance.search(fresh[5], 1)[0][0] == items[5]
+    lance.maintain()
+    assert lance.search(fresh[5], 1)[0][0] == items[5]
+    dataset = lance._table.current()
+    assert dataset is not None
+    covered = {
+        number for index in dataset.describe_indices() for part in index.segments for number in part.fragment_ids
+    }
+    assert covered >= {fragment.fragment_id for fragment in dataset.get_fragments()}
+    assert lance.delete([one.id for one in items]) == 1200
+    assert lance.search(fresh[5], 1)[0][0] != items[5]
