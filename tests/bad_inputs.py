@@ -132,6 +132,8 @@ def _damaged() -> Iterator[BadFile]:
     jpeg, png_data, gif = (encode(picture(), format) for format in ("JPEG", "PNG", "GIF"))
     pixels = png_data.index(b"IDAT") + 4
     yield "no_scan.jpg", jpeg[: jpeg.index(b"\xff\xda")] + b"\xff\xd9", MediaCorrupt
+    yield "endless_metadata.jpg", jpeg[:2] + b"\xff\xe1\0\x0aExif\0\0XX" * 200_000 + jpeg[2:], MediaCorrupt
+    yield "endless_filling.jpg", jpeg[:2] + b"\xff" * 2_000_000 + jpeg[2:], MediaCorrupt
     yield "no_frame.jpg", b"\xff\xd8" + jpeg[jpeg.index(b"\xff\xda") :], MediaCorrupt
     yield "bad_huffman.jpg", _patched(jpeg, jpeg.index(b"\xff\xc4") + 5, b"\xff" * 16), MediaCorrupt
     yield "no_width.jpg", jpeg_of_size(0, 32), MediaCorrupt

@@ -5,23 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 from typing import TYPE_CHECKING
+
+from PIL.Image import Image
 
 from bouba.errors import BoubaError
 from bouba.ingest.report import Failure
 from bouba.ingest.sources import Entry, is_url
-from bouba.media import THUMBNAIL_SIDE, decode_image, perceptual_hash, read_source, thumbnail
+from bouba.media import THUMBNAIL_SIDE, Picture, decode_image, load_image, perceptual_hash, read_source, thumbnail
 from bouba.stores.ledger import FileRow, Ledger
 from bouba.types import Item
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from bouba.encoders import Model
-    from bouba.types import Pixels
+    from bouba.types import ImageSource, Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Reader:
 
     def _read(self, entry: Entry, force: bool) -> Prepared | Seen:
         size, mtime_ns = file_state(entry.path)
-        data = _bytes_of(entry.source, self._fetch)
-        file = FileRow(entry.path, size, mtime_ns, content_id(data))
+        content = _content(entry.source, self._fetch)
+        file = FileRow(entry.path, size, mtime_ns, content_id(content.data))
         if not self._claim(file.id) and not force:
             return Seen(entry, file)
-        picture = decode_image(data, side=max(self._model.manifest.image.size, THUMBNAIL_SIDE))
+        picture = content.decoded(max(self._model.manifest.image.size, THUMBNAIL_SIDE))
         item = Item(
             id=file.id,
             path=entry.path,
@@ -104,13 +104,20 @@ def file_state(path: str) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _bytes_of(source: object, fetch: bool) -> bytes:
-    if hasattr(source, "getbbox"):  # a PIL image: its pixels, losslessly
-        buffer = BytesIO()
-        image: Image = source  # type: ignore[assignment]
-        (image if image.mode in {"L", "RGB", "RGBA"} else image.convert("RGB")).save(buffer, "TIFF")
-        return buffer.getvalue()
-    return read_source(source, fetch=fetch)  # type: ignore[arg-type]
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What decides the id, and how to get a picture of it."""
+
+    data: bytes
+    decoded: Callable[[int], Picture]  # shortest side in pixels that is of use -> picture
+
+
+def _content(source: ImageSource, fetch: bool) -> _Content:
+    if isinstance(source, Image):
+        picture = load_image(source)
+        return _Content(f"{picture.rgb.size}".encode() + picture.rgb.tobytes(), lambda side: picture)
+    data = read_source(source, fetch=fetch)
+    return _Content(data, lambda side: decode_image(data, side=side))
 
 
 def _modified(mtime_ns: int) -> datetime | None:

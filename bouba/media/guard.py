@@ -12,12 +12,15 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from bouba.errors import MediaCorrupt, MediaError, MediaTooLarge, MediaUnsupported
-from bouba.media.jpeg import count_scans
+from bouba.media.jpeg import count_scans, has_endless_header
 from bouba.media.limits import Limits
 
 _BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # others: 4
 _RGB_BYTES_PER_PIXEL = 4
 _SCAN_PIXELS_MAX = 4_000_000_000  # scans x pixels of one JPEG: 200 megapixels in the usual 10 scans pass
+
+_HEADER_SEGMENTS_MAX = 1000  # of a JPEG: a profile takes up to 255, depth maps in extended XMP some hundred
+_HEADER_JUNK_BYTES_MAX = 2**16
 
 # How Pillow words "I have no decoder for this"; anything else that it raises means damage.
 _NO_DECODER = ("unsupported", "unknown", "not supported", "not available", "not installed", "unrecognized")
@@ -38,6 +41,12 @@ def check_claim(image: Image.Image, limits: Limits) -> None:
         raise MediaTooLarge(
             _over(f"{width:,} x {height:,} = {width * height:,} pixels", limits.max_pixels, "max_pixels")
         )
+
+
+def check_segments(data: bytes) -> None:
+    """Refuse a JPEG whose header would take minutes to read."""
+    if has_endless_header(data, _HEADER_SEGMENTS_MAX, _HEADER_JUNK_BYTES_MAX):
+        raise MediaCorrupt(f"no picture within {_HEADER_SEGMENTS_MAX:,} segments of metadata.")
 
 
 def check_scans(image: JpegImageFile, data: bytes, limits: Limits) -> None:

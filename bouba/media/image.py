@@ -13,8 +13,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from bouba.errors import MediaError
 from bouba.media.colour import to_rgb
 from bouba.media.exif import read_exif, turn_upright, upright_size
-from bouba.media.guard import check_claim, check_memory, check_scans, pillow_guard
-from bouba.media.kinds import sniff
+from bouba.media.guard import check_claim, check_memory, check_scans, check_segments, pillow_guard
+from bouba.media.kinds import JPEG, sniff
 from bouba.media.limits import DEFAULT_LIMITS, Limits
 from bouba.media.source import describe_source, read_source
 
@@ -59,6 +59,8 @@ def decode_image(data: bytes, *, side: int | None = None, limits: Limits = DEFAU
     Raises MediaEmpty, MediaUnsupported, MediaCorrupt (truncated or damaged) or MediaTooLarge."""
     kind = sniff(data)
     with pillow_guard(f"{kind.name} picture"):
+        if kind is JPEG:
+            check_segments(data)
         image = kind.open(BytesIO(data))
         check_claim(image, limits)
         full_size = None
