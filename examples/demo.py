@@ -1,4 +1,4 @@
-"""`make demo`: index the photographs that come with scikit-image, and find some of them again by words and by picture."""
+"""`make demo`: index the photographs that come with scikit-image, and find some again by words and by picture."""
 
 from __future__ import annotations
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """What a gallery needs of an engine. Every store passes `tests/contract/test_stores.py`."""
+    """What a gallery needs of an engine. Every store passes `tests/contract/test_stores.py`.
+
+    A store may be used from several threads. What is wrong with it is a StoreError. Values are kept as `batch.py`
+    settles them: None and NaN are no value, numbers are floats, dates naive in UTC, lists tuples."""
 
     def read_meta(self) -> dict[str, Any] | None:
         """What `write_meta` kept (JSON-ready), or None in a place with no gallery yet."""
@@ -29,7 +32,9 @@ class Store(Protocol):
     def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
         """Add or replace by id, all or none; durable when it returns.
 
-        New attribute names become new fields; AttributeTypeError if a name has another type already."""
+        `vectors` is [n, dim], rows of length 1; of two items with one id the last stays, and an item replaces
+        the stored one with all its attributes. New attribute names become new fields.
+        Raises AttributeTypeError if a name has another type already, or is one of ITEM_FIELDS."""
         ...
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -39,11 +44,13 @@ class Store(Protocol):
     def known(self, ids: Sequence[str]) -> set[str]: ...
 
     def get(self, ids: Sequence[str]) -> tuple[list[Item], Vectors]:
-        """Items and their vectors in the order asked for; ids that are not there are left out."""
+        """Items and their vectors [n, dim] in the order asked for; ids that are not there are left out."""
         ...
 
     def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[Item, float]]:
-        """The k items of highest cosine to one unit vector [dim], best first, ties by id."""
+        """The k items of highest cosine to one unit vector [dim], best first, ties by id.
+
+        Scores are exact to 1e-6; a store with an index may miss some of the nearest."""
         ...
 
     def scan(self, where: Where | None = None, batch: int = 1024) -> Iterator[tuple[list[Item], Vectors]]:
@@ -53,7 +60,9 @@ class Store(Protocol):
     def count(self, where: Where | None = None) -> int: ...
 
     def maintain(self) -> None:
-        """Build or refresh indexes and compact, if the engine finds it worthwhile; readers are not disturbed."""
+        """Build or refresh indexes and compact, if the engine finds it worthwhile; readers are not disturbed.
+
+        Cheap when there is nothing to do; call it after every large change, from any process."""
         ...
 
     def close(self) -> None: ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
-from bouba.stores.where_tree import (
+from bouba.stores.where.tree import (
     ANY_ONE,
     ANY_RUN,
     And,

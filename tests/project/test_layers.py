@@ -37,7 +37,7 @@ ONLY_IN = {
     "onnx": {"training"},
     "lance": {"stores"},
     "onnxruntime": {"encoders", "training"},
-    "click": {"cli"},
+    "click": {"cli", "training"},
     "urllib3": {"media"},
     "watchfiles": {"watch"},
 }

@@ -41,7 +41,7 @@ def test_contents(wheel: Path) -> None:
 
 def test_installs_and_works_in_a_clean_environment(wheel: Path, tmp_path: Path, photos: Path) -> None:
     venv.create(tmp_path / "env", with_pip=True)
-    python = next((tmp_path / "env").glob("*/python*"))
+    python = next(p for p in (tmp_path / "env/bin/python", tmp_path / "env/Scripts/python.exe") if p.exists())
     subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel)], check=True)
     run = [python.parent / "bouba"]
     subprocess.run([*run, "add", str(photos)], cwd=tmp_path, check=True)

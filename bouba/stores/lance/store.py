@@ -8,23 +8,23 @@ but files that maintenance removes.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
-from bouba.stores.gallery_folder import GalleryFolder
-from bouba.stores.lance_sql import ids_sql, where_sql
+from bouba.stores.lance.folder import GalleryFolder
+from bouba.stores.lance.sql import ids_sql, where_sql
 from bouba.types import AttributeType, Item
 
 if TYPE_CHECKING:
     import lance
     import pyarrow as pa
 
-    from bouba.stores.lance_table import LanceTable
-    from bouba.stores.where_tree import Where
+    from bouba.stores.lance.table import LanceTable
+    from bouba.stores.where.tree import Where
     from bouba.types import Vectors
 
 IDS_AT_ONCE = 500
@@ -39,13 +39,17 @@ class LanceStore:
     def __init__(self, folder: str | os.PathLike[str], dim: int | None = None) -> None:
         self._folder = GalleryFolder(folder)
         self._dim = dim
+        self._lock = threading.Lock()
+        self._opened: LanceTable | None = None
 
-    @cached_property
+    @property
     def _table(self) -> LanceTable:
         # The engine takes 0.3 s to import, which reading the description must not cost.
-        from bouba.stores.lance_table import LanceTable
+        from bouba.stores.lance.table import LanceTable
 
-        return LanceTable(self._folder, self._dim)
+        with self._lock:
+            self._opened = self._opened or LanceTable(self._folder, self._dim)
+            return self._opened
 
     def read_meta(self) -> dict[str, Any] | None:
         return self._folder.read_meta()
@@ -57,7 +61,7 @@ class LanceStore:
         self._folder.write_meta(meta)
 
     def fields(self) -> Mapping[str, AttributeType]:
-        from bouba.stores.lance_records import fields_of
+        from bouba.stores.lance.records import fields_of
 
         with self._folder.errors():
             dataset = self._table.current()
@@ -80,7 +84,7 @@ class LanceStore:
             return {id for table in self._by_id(ids, ["id"]) for id in table["id"].to_pylist()}
 
     def get(self, ids: Sequence[str]) -> tuple[list[Item], Vectors]:
-        from bouba.stores.lance_records import to_items, to_vectors
+        from bouba.stores.lance.records import to_items, to_vectors
 
         found: dict[str, tuple[Item, Vectors]] = {}
         with self._folder.errors():
@@ -94,7 +98,7 @@ class LanceStore:
     def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[Item, float]]:
         import pyarrow as pa
 
-        from bouba.stores.lance_records import to_items, to_vectors
+        from bouba.stores.lance.records import to_items, to_vectors
 
         query = checked_query(vector, self._stored_dim())
         with self._folder.errors():
@@ -107,10 +111,12 @@ class LanceStore:
         return [(item, score) for item, (_, score) in zip(items, ranked, strict=True)]
 
     def scan(self, where: Where | None = None, batch: int = 1024) -> Iterator[tuple[list[Item], Vectors]]:
-        """One version of the gallery, the newest when the scan starts."""
+        """One version of the gallery, the newest when the scan starts.
+
+        A scan may take 10 minutes while the gallery is written; files of older versions are then cleaned away."""
         import pyarrow as pa
 
-        from bouba.stores.lance_records import to_items, to_vectors
+        from bouba.stores.lance.records import to_items, to_vectors
 
         with self._folder.errors():
             dataset = self._table.current()
@@ -130,17 +136,18 @@ class LanceStore:
             return int(dataset.count_rows(filter=where_sql(where) if where is not None else None))
 
     def maintain(self) -> None:
-        from bouba.stores.lance_upkeep import maintain
+        from bouba.stores.lance.upkeep import maintain
 
         with self._folder.errors():
             maintain(self._table, self._folder)
 
     def close(self) -> None:
         """Lets go of the open version; the store opens again when it is used again."""
-        self.__dict__.pop("_table", None)
+        with self._lock:
+            self._opened = None
 
     def _stored_dim(self) -> int | None:
-        from bouba.stores.lance_records import dim_of
+        from bouba.stores.lance.records import dim_of
 
         with self._folder.errors():
             dataset = self._table.current() if self._dim is None else None
@@ -157,7 +164,7 @@ class LanceStore:
 
 
 def _merge(dataset: lance.LanceDataset, items: Sequence[Item], vectors: Vectors) -> None:
-    from bouba.stores.lance_records import columns_for, fields_of, to_table
+    from bouba.stores.lance.records import columns_for, fields_of, to_table
 
     fresh = new_fields(items, fields_of(dataset.schema))
     if fresh:

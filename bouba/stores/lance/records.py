@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from bouba.stores.lance_names import column_of, name_of
+from bouba.stores.lance.names import column_of, name_of
 from bouba.types import ITEM_FIELDS, AttributeType, AttributeValue, Item
 
 if TYPE_CHECKING:

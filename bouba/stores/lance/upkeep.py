@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from bouba.stores.gallery_folder import GalleryFolder
-from bouba.stores.lance_names import column_of
-from bouba.stores.lance_records import fields_of
-from bouba.stores.lance_table import LanceTable
+from bouba.stores.lance.folder import GalleryFolder
+from bouba.stores.lance.names import column_of
+from bouba.stores.lance.records import fields_of
+from bouba.stores.lance.table import LanceTable
 from bouba.types import AttributeType
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def maintain(table: LanceTable, folder: GalleryFolder) -> None:
         if dataset.count_rows() >= INDEX_FROM_ROWS:
             table.commit(_index_vectors)
             table.commit(_index_fields)
-        if table.current(at_once=True) is not dataset:
-            table.commit(_clean)
+        table.commit(_clean)
 
 
 def _is_scattered(dataset: lance.LanceDataset) -> bool:
@@ -62,7 +61,7 @@ def _clean(dataset: lance.LanceDataset) -> None:
 
 
 def _index_vectors(dataset: lance.LanceDataset) -> None:
-    """RaBitQ codes in an inverted file (Gao and others, SIGMOD 2024 and 2025); a search ranks its best again exactly."""
+    """RaBitQ codes in an inverted file (Gao and others, SIGMOD 2024 and 2025); a search ranks the best exactly."""
     indexes = {index.name: index for index in dataset.describe_indices()}
     partitions = max(1, dataset.count_rows() // ROWS_PER_PARTITION)
     if VECTOR_INDEX in indexes:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from bouba.errors import BoubaError, GalleryBroken, StoreUnavailable
+from bouba.errors import GalleryBroken, StoreError, StoreUnavailable
 
 if sys.platform == "win32":
     import msvcrt
@@ -92,18 +92,20 @@ class GalleryFolder:
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
-        """Whatever the engine or the operating system raises inside becomes a StoreError that names the folder."""
+        """What the engine or the operating system raises inside becomes a StoreError that names the folder.
+
+        Errors of Python itself, such as TypeError, stay what they are: they are no damage."""
         try:
             yield
-        except (BoubaError, KeyboardInterrupt, GeneratorExit, SystemExit, MemoryError):
-            raise
-        except BaseException as problem:
-            # The engine's own panics are no Exception, but damage on disk can cause one.
-            if not isinstance(problem, Exception) and type(problem).__name__ != "PanicException":
-                raise
+        except (OSError, ValueError, RuntimeError, LookupError) as problem:
             raise self._translated(problem) from problem
+        except BaseException as problem:
+            # Damage on disk can make the engine panic, which is no Exception.
+            if type(problem).__name__ == "PanicException":
+                raise self._translated(problem) from None
+            raise
 
-    def _translated(self, problem: BaseException) -> BoubaError:
+    def _translated(self, problem: BaseException) -> StoreError:
         number, text = getattr(problem, "errno", None), str(problem).lower()
         if number in (errno.ENOSPC, errno.EDQUOT) or any(sign in text for sign in _NO_SPACE):
             return StoreUnavailable(f"{self.path}: the disk is full. Free some space; what was stored is intact.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bouba.errors import WhereError
-from bouba.stores.where_tree import KEYWORDS
+from bouba.stores.where.tree import KEYWORDS
 
 MAX_CHARACTERS = 10_000
 _WINDOW = 60  # characters shown around an error

@@ -17,8 +17,8 @@ import lance
 import pyarrow as pa
 
 from bouba.errors import GalleryBroken, GalleryMissing, StoreError
-from bouba.stores.gallery_folder import GalleryFolder
-from bouba.stores.lance_records import dim_of, new_schema
+from bouba.stores.lance.folder import GalleryFolder
+from bouba.stores.lance.records import dim_of, new_schema
 
 REFRESH_S = 0.25  # another process's write is seen at most this much later
 _ATTEMPTS = 6

@@ -1,24 +1,4 @@
-"""The filter language: `price < 50 and brand in ("A", "B") and not tags has "used"`.
-
-    or, and, not, ( )            in this order from loose to tight; keywords in any letter case
-    = == != <> < <= > >=         with text, numbers, dates, booleans (these only = and !=)
-    in (..), not in (..)         up to 1,000 values
-    between A and B              both ends included
-    like "bei%", not like        % is any run, _ any one character, whatever the letter case; \\% and \\_ are literal
-    has "red", not has           a list of text contains it
-    is null, is not null         the item has no value, has one
-    in_stock, not in_stock       a boolean field alone
-
-Names are identifiers, or anything in backquotes: `` `price in €` ``. Text stands in '..' or "..", a quote inside
-is doubled or has a backslash before it. Dates are ISO 8601, bare or quoted; a date alone is its midnight, and a
-time with an offset is converted to UTC.
-
-Nulls follow SQL's three-valued logic in every store: a comparison, `in`, `like` or `has` on a missing value is
-unknown, `not unknown` is unknown, and only items for which the whole filter is true are found. An item without a price
-fits neither `price < 50` nor `not price < 50`.
-
-Filters are parsed here into a typed tree that each store compiles; their text is never handed to an engine.
-"""
+"""The text of a filter -> its typed tree: a recursive-descent parser that checks names and types as it goes."""
 
 from __future__ import annotations
 
@@ -29,8 +9,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from bouba.errors import WhereError
-from bouba.stores.where_lexer import Kind, Token, error, tokenize
-from bouba.stores.where_tree import (
+from bouba.stores.where.lexer import Kind, Token, error, tokenize
+from bouba.stores.where.tree import (
     And,
     Compare,
     Field,
@@ -45,8 +25,6 @@ from bouba.stores.where_tree import (
     Where,
 )
 from bouba.types import AttributeType
-
-__all__ = ["And", "Compare", "Field", "Has", "In", "IsNull", "Like", "Not", "Or", "Scalar", "Where", "parse_where"]
 
 MAX_DEPTH = 50
 MAX_VALUES = 1000

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from bouba.stores.lance_names import column_of
-from bouba.stores.where_tree import (
+from bouba.stores.lance.names import column_of
+from bouba.stores.where.tree import (
     ANY_ONE,
     ANY_RUN,
     And,

@@ -1,0 +1,5 @@
+"""The default store: a folder with a Lance table, the engine and file format of LanceDB."""
+
+from bouba.stores.lance.store import LanceStore
+
+__all__ = ["LanceStore"]
