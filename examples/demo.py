@@ -9,7 +9,15 @@ import bouba
 from bouba.sheet import save_sheet
 
 OUT = Path("demo-output")
-QUESTIONS = ["a cup of coffee", "a cat", "a woman in a space suit", "the surface of the moon", "old coins", "a rocket"]
+QUESTIONS = [
+    "a cup of coffee",
+    "a cat",
+    "a rocket",
+    "a motorcycle in a garage",
+    "a man with a camera",
+    "galaxies and stars",
+    "a woman in a space suit",
+]
 
 
 def main() -> None:

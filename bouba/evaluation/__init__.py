@@ -1,0 +1,1 @@
+"""Does a gallery find the right picture?"""
