@@ -129,13 +129,14 @@ def add(
 @_where_option
 @click.option("--text-weight", type=float, default=1.0, show_default=True, help="Weight of the text beside a picture.")
 @click.option("--image-weight", type=float, default=1.0, show_default=True, help="Weight of the picture beside a text.")
+@click.option("--fetch", is_flag=True, help="Allow an http(s) URL as the picture.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.png",
               help="Write the hits as one picture.")  # fmt: skip
 @click.option("--open", "show", is_flag=True, help="Show the hits as one picture.")
 @_json_option
 def search(
     text: tuple[str, ...], uri: str, model: str | None, image: str | None, k: int, where: str | None,
-    text_weight: float, image_weight: float, sheet: Path | None, show: bool, as_json: bool,
+    text_weight: float, image_weight: float, fetch: bool, sheet: Path | None, show: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Find the pictures nearest to a text, a picture, or both.
 
@@ -148,7 +149,7 @@ def search(
     words = " ".join(text) if text else None
     with _opened(uri, model) as gallery:
         result = gallery.search(
-            words, image=image, k=k, where=where, text_weight=text_weight, image_weight=image_weight
+            words, image=image, k=k, where=where, text_weight=text_weight, image_weight=image_weight, fetch=fetch
         )  # fmt: skip
         if show and sheet is None:
             sheet = Path(tempfile.mkdtemp(prefix="bouba-")) / "hits.png"
@@ -263,8 +264,8 @@ def remove(names: tuple[str, ...], uri: str, where: str | None, yes: bool, as_js
         raise click.UsageError("Name the items, or describe them with --where.")
     with _opened(uri) as gallery:
         items = [_one(gallery, name) for name in names] if names else list(gallery.items(where))
-        if where is not None and items and not yes:
-            click.confirm(f"Remove {len(items):,} of {len(gallery):,} items?", abort=True, err=True)
+        if where is not None and items and not yes and not _agreed(f"Remove {len(items):,} of {len(gallery):,} items?"):
+            raise QueryError("Nothing was removed. --yes removes without asking.")
         removed = gallery.delete([item.id for item in items])
         left = len(gallery)
     if as_json:
@@ -305,6 +306,13 @@ def models(folders: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"  licence  {model['licence']}")
         for data in model["trained_on"]:
             click.echo(f"  data     {data.get('name')}: {data.get('rows')} rows; {data.get('terms')}")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:  # nobody there to answer
+        return False
 
 
 def _one(gallery: Gallery, name: str) -> Item:

@@ -101,22 +101,24 @@ class Gallery:
         where: str | None = None,
         text_weight: float = 1.0,
         image_weight: float = 1.0,
+        fetch: bool = False,
     ) -> Result:
         """The k pictures nearest to a text, a picture, or both (the weighted mean of their unit vectors).
 
-        `where` filters on attributes: `price < 50 and brand in ("A", "B")`; see `bouba.stores.where`.
+        `where` filters on attributes: `price < 50 and brand in ("A", "B")`; see `bouba.stores.where`. A URL as the
+        picture is read only with `fetch`.
         Raises QueryError (WhereError for the filter) or MediaError (the query's text or picture)."""
         if not isinstance(query, Query):
             query = Query(query, image, text_weight, image_weight)
         if not isinstance(k, int) or not 1 <= k <= MAX_K:
             raise QueryError(f"k is {k!r}; ask for 1 to {MAX_K} results.")
         condition = self.where(where)
-        vector = self.encode(query)
+        vector = self.encode(query, fetch=fetch)
         found = self._store.search(vector, k, condition)
         hits = tuple(Hit(rank, score, item) for rank, (item, score) in enumerate(found, 1))
         return Result(hits, self.thumbnail)
 
-    def encode(self, query: Query) -> Vectors:
+    def encode(self, query: Query, *, fetch: bool = False) -> Vectors:
         """A query as one unit vector [dim]."""
         parts: list[Vectors] = []
         weights: list[float] = []
@@ -124,7 +126,7 @@ class Gallery:
             parts.append(self.model.encode_text([load_text(query.text)])[0])
             weights.append(query.text_weight)
         if query.image is not None:
-            picture = load_image(query.image, side=self.model.manifest.image.size)
+            picture = load_image(query.image, side=self.model.manifest.image.size, fetch=fetch)
             parts.append(self.model.encode_image([picture.rgb])[0])
             weights.append(query.image_weight)
         if not parts:

@@ -33,6 +33,19 @@ class AttributeType(StrEnum):
     BOOLEAN = "boolean"
     TEXTS = "list of text"
 
+    @classmethod
+    def of(cls, value: AttributeValue) -> AttributeType:
+        match value:
+            case bool():
+                return cls.BOOLEAN
+            case str():
+                return cls.TEXT
+            case datetime():
+                return cls.DATE
+            case tuple():
+                return cls.TEXTS
+        return cls.NUMBER
+
 
 # What bouba itself records about every item, and can be filtered on like any attribute.
 ITEM_FIELDS: Mapping[str, AttributeType] = {

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from bouba.errors import AttributeTypeError
+from bouba.stores.batch import MAX_NAME_CHARACTERS
 from bouba.types import ITEM_FIELDS, AttributeType, AttributeValue
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
@@ -24,11 +25,6 @@ _PYTHON_TYPES: Mapping[AttributeType, type] = {
     AttributeType.BOOLEAN: bool,
     AttributeType.TEXTS: tuple,
 }
-
-
-def type_of(value: AttributeValue) -> AttributeType:
-    """The attribute type of a normalised value."""
-    return next(t for t, python in _PYTHON_TYPES.items() if isinstance(value, python))
 
 
 def field_name(name: str) -> str:
@@ -71,7 +67,7 @@ def parse_date(text: str) -> datetime | None:
 def column_type(values: Iterable[AttributeValue | None], from_text: bool = False) -> AttributeType:
     """The one type that fits every value of a column; `from_text` for CSV, where numbers and booleans come as text."""
     present = [v for v in values if v is not None]
-    types = {type_of(v) for v in present}
+    types = {AttributeType.of(v) for v in present}
     if AttributeType.TEXTS in types:
         return AttributeType.TEXTS
     if types == {AttributeType.TEXT}:
@@ -113,12 +109,15 @@ def fit(attributes: Mapping[str, Any], fields: Mapping[str, AttributeType]) -> d
     Raises AttributeTypeError where a value cannot become what the gallery holds under its name."""
     fitted: dict[str, AttributeValue] = {}
     for name, raw in attributes.items():
-        if name in ITEM_FIELDS or not name:
-            raise AttributeTypeError(f"{name!r} cannot be an attribute: bouba keeps that itself. Choose another name.")
+        if name in ITEM_FIELDS or not 0 < len(name) <= MAX_NAME_CHARACTERS:
+            raise AttributeTypeError(
+                f"{name[:50]!r} cannot be an attribute: a name has 1 to {MAX_NAME_CHARACTERS} characters and is none "
+                f"of bouba's own ({', '.join(ITEM_FIELDS)})."
+            )
         if (value := normalise(raw)) is None:
             continue
         try:
-            fitted[name] = convert(value, fields.get(name, type_of(value)))
+            fitted[name] = convert(value, fields.get(name, AttributeType.of(value)))
         except ValueError as error:
             raise AttributeTypeError(
                 f"Attribute {name!r} is a {fields[name]} in this gallery, and {error}. Rename the column or mend it."

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from bouba.errors import AttributeTypeError
-from bouba.ingest.attributes import fit, type_of
+from bouba.ingest.attributes import fit
 from bouba.ingest.reading import Prepared, Reader, Seen, file_state
 from bouba.ingest.report import Failure, Report
 from bouba.ingest.sources import Entry
+from bouba.types import AttributeType
 
 if TYPE_CHECKING:
     from bouba.encoders import Model
@@ -210,7 +211,7 @@ class _Run:
             self._fail(Failure.of(entry.name, error))
             return None
         for name, value in attributes.items():
-            self._fields.setdefault(name, type_of(value))
+            self._fields.setdefault(name, AttributeType.of(value))
         return attributes
 
     def _upsert(self, items: Sequence[Item], vectors: Vectors) -> None:

@@ -73,7 +73,7 @@ def _read_url(url: str, limits: Limits, fetch: bool) -> bytes:
     if not url.lower().startswith(("http://", "https://")):
         raise FetchRefused(f"{name}: only http:// and https:// addresses are read.")
     if not fetch:
-        raise FetchRefused(f"{name}: addresses are not fetched unless asked for. Pass fetch=True, or save it first.")
+        raise FetchRefused(f"{name}: addresses are read only where --fetch (fetch=True) allows it.")
     from bouba.media.fetch import fetch_bytes  # urllib3 takes longer to import than most pictures to decode
 
     return _checked(fetch_bytes(url, max_bytes=limits.max_bytes), name, limits)

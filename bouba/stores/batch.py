@@ -51,7 +51,7 @@ def new_fields(items: Iterable[Item], known: Mapping[str, AttributeType]) -> dic
     found: dict[str, AttributeType] = {}
     for item in items:
         for name, value in item.attributes.items():
-            kind = type_of(value)
+            kind = AttributeType.of(value)
             held = known.get(name) or found.setdefault(name, kind)
             if held is not kind:
                 raise AttributeTypeError(
@@ -59,19 +59,6 @@ def new_fields(items: Iterable[Item], known: Mapping[str, AttributeType]) -> dic
                     f"this gallery holds {name!r} as {held}. Convert the value, or use another name."
                 )
     return found
-
-
-def type_of(value: AttributeValue) -> AttributeType:
-    match value:
-        case bool():
-            return AttributeType.BOOLEAN
-        case str():
-            return AttributeType.TEXT
-        case datetime():
-            return AttributeType.DATE
-        case tuple():
-            return AttributeType.TEXTS
-    return AttributeType.NUMBER
 
 
 def best_first(ids: Sequence[str], vectors: Vectors, query: Vectors, k: int) -> list[tuple[int, float]]:

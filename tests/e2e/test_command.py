@@ -115,7 +115,8 @@ def test_info_list_show(filled: Command, photos: Path) -> None:
 def test_remove(filled: Command, photos: Path) -> None:
     assert filled.json("remove", photos / "red.png") == {"removed": 1, "items": 11}
     assert (photos / "red.png").exists()
-    filled("remove", "--where", 'media_type = "image/png"', code=130)
+    filled("remove", "--where", 'media_type = "image/png"', code=1)
+    assert "Nothing was removed" in filled.stderr
     assert filled.json("info")["items"] == 11
     assert "Removed 5" in filled("remove", "--where", 'media_type = "image/png"', given="y\n")
     assert filled.json("remove", "--where", "width > 0", "--yes") == {"removed": 6, "items": 0}
@@ -174,6 +175,8 @@ def test_errors_have_a_message_and_a_code(command: Command, arguments: list[str]
         (["search"], "Nothing was asked"),
         (["search", ""], "at least one word"),
         (["search", "--image", "none.png"], "none.png"),
+        (["search", "--image", "https://example.com/a.png"], "--fetch"),
+        (["search", "--image", "http://127.0.0.1:9/a.png", "--fetch"], "127.0.0.1"),
         (["search", "red", "--where", "width >"], "width >"),
         (["search", "red", "--sheet", "no/such/out.png"], "out.png"),
         (["show", "ffffffffff"], "no such item"),

@@ -65,6 +65,48 @@ def test_ten_kills_lose_nothing(tmp_path: Path, many_photos: Path, tiny_model_fo
         assert gallery.add(many_photos).unchanged == PHOTOS
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_stops_cleanly_and_a_re_run_goes_on(tmp_path: Path, many_photos: Path, tiny_model_folder: Path) -> None:
+    place, log = tmp_path / "gallery", tmp_path / "log"
+    slow = ADD.replace("gallery.add(", "import bouba.cli; bouba.cli.commands = lambda **_: gallery.add(", 1)
+    slow = slow.rstrip() + "\n    bouba.cli.main()\n"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", slow, str(place), str(tiny_model_folder), str(many_photos)], stdout=out, stderr=out
+        )
+        _wait_for_output(process, log)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    text = log.read_text()
+    assert "the same command goes on" in text
+    assert "Traceback" not in text
+    with bouba.open(place) as gallery:
+        kept = len(gallery)
+        assert 0 < kept < PHOTOS
+        report = gallery.add(many_photos)
+        assert (report.unchanged + report.duplicates, report.added) == (kept, PHOTOS - kept)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of processes")
+def test_a_full_disk_says_so_and_loses_nothing(tmp_path: Path, many_photos: Path, tiny_model_folder: Path) -> None:
+    """Files that may not grow stand for the disk: the same calls fail."""
+    import resource
+
+    place = tmp_path / "gallery"
+    command = [sys.executable, "-m", "bouba", "add", str(many_photos), "-g", str(place), "-m", str(tiny_model_folder)]
+    full = subprocess.run(
+        command, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
+    )  # fmt: skip
+    assert full.returncode == 1, full.stderr
+    assert str(place) in full.stderr
+    assert "Traceback" not in full.stderr
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    with bouba.open(place) as gallery:
+        assert len(gallery) == PHOTOS
+
+
 def _wait_for_output(process: subprocess.Popen[bytes], log: Path) -> None:
     """Until the first commit is counted, so that the kill falls into the work and not into the start."""
     deadline = time.monotonic() + 60

@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -58,15 +57,15 @@ class GalleryFolder:
         """Replaces gallery.json as a whole: a reader, or a crash, sees the old or the new one."""
         text = json.dumps({"format": FORMAT, "gallery": dict(meta)}, indent=2, ensure_ascii=False) + "\n"
         with self.errors(), self.lock("write"):
-            handle, draft = tempfile.mkstemp(dir=self.path, prefix=".gallery-", suffix=".json")
+            draft = self._description.with_suffix(".draft")
             try:
-                with os.fdopen(handle, "wb") as file:
+                with draft.open("wb") as file:
                     file.write(text.encode())
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(draft, self._description)
+                draft.replace(self._description)
             except BaseException:
-                Path(draft).unlink(missing_ok=True)
+                draft.unlink(missing_ok=True)
                 raise
 
     @contextlib.contextmanager
