@@ -188,17 +188,18 @@ class _Run:
         if not seen:
             return outcomes
         items, vectors = self.store.get(list(dict.fromkeys(s.file.id for s in seen)))
-        now = {item.id: item for item in items}
+        before = {item.id: item for item in items}
+        now = dict(before)
         for one in seen:
-            item, outcome = now[one.file.id], "same"
+            item = now[one.file.id]
             merged = {**item.attributes, **(self._fitted(one.entry) or {})}
-            if merged != dict(item.attributes):
-                item, outcome = replace(item, attributes=merged), "updated"
-            if move and one.entry.path and item.path != one.entry.path and not os.path.exists(item.path):
-                item, outcome = replace(item, path=one.entry.path), "moved"
-            now[item.id] = item
-            outcomes[outcome] += 1
-        changed = [n for n, item in enumerate(items) if now[item.id] is not item]
+            there = not move or not one.entry.path or os.path.exists(item.path)
+            now[item.id] = replace(item, attributes=merged, path=item.path if there else one.entry.path)
+        for one in seen:  # against the end of all of them: of several rows about one picture the last one counts
+            old, new = before[one.file.id], now[one.file.id]
+            moved = new.path != old.path and new.path == one.entry.path
+            outcomes["moved" if moved else "updated" if new.attributes != old.attributes else "same"] += 1
+        changed = [n for n, item in enumerate(items) if now[item.id] != item]
         if changed:
             self._upsert([now[items[n].id] for n in changed], vectors[changed])
         return outcomes

@@ -113,6 +113,14 @@ def test_type_is_fixed_once_the_gallery_has_it(gallery: bouba.Gallery, photos: P
     assert gallery.count("price = 12") == 1
 
 
+def test_of_two_rows_about_one_picture_the_last_counts(gallery: bouba.Gallery, photos: Path) -> None:
+    path = write(photos / "list.jsonl", [{"image": "red.png", "price": 1}, {"image": "red.png", "price": 2}])
+    gallery.add(path)
+    assert [item.attributes for item in gallery.items()] == [{"price": 2.0}]
+    again = gallery.add(path)
+    assert (again.unchanged, again.updated) == (2, 0)
+
+
 def test_bytes_in_parquet(gallery: bouba.Gallery, photos: Path) -> None:
     data = (photos / "red.png").read_bytes()
     rows = [{"image": data, "n": 1}, {"image": b"no picture", "n": 2}]
