@@ -4,8 +4,9 @@
 
 Three rates over the same files in one run: decode only (read, decode, resize, in the workers that `add` uses), encode
 only (the image tower on prepared pixels, in the batches that `add` uses), and `Gallery.add` into a new gallery, which
-also hashes, makes thumbnails and perceptual hashes, and commits. Decoder and encoder share the cores here, so the limit
-is 1 / (1/decode + 1/encode). The large photos are the first small ones, upscaled to 4000 x 3000 and saved as JPEG.
+also hashes, makes thumbnails and perceptual hashes, and commits. The three take turns over parts of the files, so that
+a machine whose speed drifts treats them alike. Decoder and encoder share the cores here, so the limit is
+1 / (1/decode + 1/encode). The large photos are the first small ones, upscaled to 4000 x 3000 and saved as JPEG.
 """
 
 from __future__ import annotations
@@ -20,22 +21,27 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 import bouba
 from bouba.ingest.pipeline import ENCODE_BATCH
 from bouba.media import load_image
-from bouba.types import Pixels
 
+if TYPE_CHECKING:
+    from bouba.types import Pixels
+
+WORKERS = max(2, os.cpu_count() or 1)  # as `add` has them
+PART = 192  # files that each step takes before the next has its turn
+MEASURED = 2_000  # files at least; fewer are measured again, into a new gallery
 DEFAULT_PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "flickr8k" / "images"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, default=DEFAULT_PHOTOS, help="a folder of small photos")
-    parser.add_argument("--large", type=int, default=80, help="how many 12-megapixel photos to make")
+    parser.add_argument("--large", type=int, default=192, help="how many 12-megapixel photos to make")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     small = sorted(p for p in arguments.photos.iterdir() if p.suffix == ".jpg")
@@ -64,42 +70,59 @@ def main() -> None:
 def upscaled(photos: Sequence[Path], folder: Path) -> list[Path]:
     """The photos as 4000 x 3000 JPEGs."""
     folder.mkdir()
-    paths = []
-    for photo in photos:
+
+    def upscale(photo: Path) -> Path:
         with Image.open(photo) as image:
             large = image.convert("RGB").resize((4000, 3000), Image.Resampling.BICUBIC)
-        paths.append(folder / photo.name)
-        large.save(paths[-1], quality=90)
-    return paths
+        large.save(folder / photo.name, quality=90)
+        return folder / photo.name
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(upscale, photos))
 
 
 def rates(photos: Sequence[Path], model: bouba.Model, place: Path) -> dict[str, Any]:
     """Photos per second of each step alone, their limit together, and what `add` reaches."""
-    workers = max(2, os.cpu_count() or 1)
-
-    def decode(path: Path) -> Pixels:
-        return model.prepare_image(load_image(path, side=model.manifest.image.size).rgb)
-
-    started = time.perf_counter()
-    with ThreadPoolExecutor(workers) as pool:
-        pixels = list(pool.map(decode, photos))
-    decoded = time.perf_counter()
-    for start in range(0, len(pixels), ENCODE_BATCH):
-        model.encode_pixels(pixels[start : start + ENCODE_BATCH])
-    encoded = time.perf_counter()
-    del pixels
-    with bouba.open(place, model) as gallery:
-        begun = time.perf_counter()
-        report = gallery.add(photos)
-        added = time.perf_counter()
-    assert report.added + report.duplicates == len(photos), report
-    per_second = {
-        "decode": len(photos) / (decoded - started),
-        "encode": len(photos) / (encoded - decoded),
-        "add": len(photos) / (added - begun),
-    }
+    seconds = {"decode": 0.0, "encode": 0.0, "add": 0.0}
+    rounds = -(-MEASURED // len(photos))
+    for number in range(rounds):
+        gallery = place.with_suffix(f".{number}") if number else place
+        for start in range(0, len(photos), PART):
+            part = photos[start : start + PART]
+            for step, call in (("decode", decode), ("encode", encode), ("add", add)):
+                seconds[step] += call(part, model, gallery) / rounds
+    per_second = {step: len(photos) / spent for step, spent in seconds.items()}
     limit = 1 / (1 / per_second["decode"] + 1 / per_second["encode"])
     return {"files": len(photos), **per_second, "limit": limit, "ratio": per_second["add"] / limit}
+
+
+def decode(photos: Sequence[Path], model: bouba.Model, _: Path) -> float:
+    started = time.perf_counter()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for _pixels in pool.map(lambda path: _decoded(path, model), photos):
+            pass
+    return time.perf_counter() - started
+
+
+def encode(photos: Sequence[Path], model: bouba.Model, _: Path) -> float:
+    pixels = [_decoded(path, model) for path in photos]
+    started = time.perf_counter()
+    for start in range(0, len(pixels), ENCODE_BATCH):
+        model.encode_pixels(pixels[start : start + ENCODE_BATCH])
+    return time.perf_counter() - started
+
+
+def add(photos: Sequence[Path], model: bouba.Model, place: Path) -> float:
+    with bouba.open(place, model) as gallery:
+        started = time.perf_counter()
+        report = gallery.add(photos)
+        spent = time.perf_counter() - started
+    assert report.added + report.duplicates == len(photos), report
+    return spent
+
+
+def _decoded(path: Path, model: bouba.Model) -> Pixels:
+    return model.prepare_image(load_image(path, side=model.manifest.image.size).rgb)
 
 
 def unchanged(folder: Path, place: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +25,10 @@ from PIL import Image
 import bouba
 from bouba.ingest.reading import content_id
 from bouba.stores import open_store
-from bouba.types import Item, Vectors
+from bouba.types import Item
+
+if TYPE_CHECKING:
+    from bouba.types import Vectors
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data" / "flickr8k"
 SIZES = (7_000, 100_000)

@@ -11,11 +11,12 @@ from bouba.media import decode_image, thumbnail
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        ((1000, 500), (256, 128)),
-        ((500, 1000), (128, 256)),
+        ((900, 450), (256, 128)),
+        ((450, 900), (128, 256)),
+        ((1000, 500), (250, 125)),
         ((256, 256), (256, 256)),
         ((100, 60), (100, 60)),
-        ((5000, 3), (256, 1)),
+        ((5000, 3), (250, 1)),
     ],
 )
 def test_size(size: tuple[int, int], expected: tuple[int, int]) -> None:

@@ -8,10 +8,13 @@ that loses against it is tried again on the newest version.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
+
+os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")  # without it the engine warns on standard error
 
 import lance
 import pyarrow as pa
