@@ -3,16 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check bench format clean
+.PHONY: demo test check bench format clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/python -m examples.demo
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -q
-
-test-slow: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -q -m slow
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -29,7 +29,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         ("a cup of coffee", "coffee.png"),
         ("a cat", "chelsea.png"),
         ("a rocket", "rocket.jpg"),
+        ("a motorcycle in a garage", "motorcycle_left.png"),
         ("a man with a camera", "camera.png"),
+        ("a horse", "horse.png"),
         ("like motorcycle_left.png", "motorcycle_right.png"),
     ],
 )

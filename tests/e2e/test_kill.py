@@ -26,6 +26,13 @@ with bouba.open(sys.argv[1], sys.argv[2]) as gallery:
     gallery.add(sys.argv[3], progress=lambda done, total: print(done, len(gallery), flush=True))
 """
 
+LIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+from bouba.cli import main
+main()
+"""
+
 
 @pytest.fixture
 def many_photos(tmp_path: Path) -> Path:
@@ -90,18 +97,13 @@ def test_ctrl_c_stops_cleanly_and_a_re_run_goes_on(tmp_path: Path, many_photos: 
 @pytest.mark.skipif(os.name == "nt", reason="limits of processes")
 def test_a_full_disk_says_so_and_loses_nothing(tmp_path: Path, many_photos: Path, tiny_model_folder: Path) -> None:
     """Files that may not grow stand for the disk: the same calls fail."""
-    import resource
-
     place = tmp_path / "gallery"
-    command = [sys.executable, "-m", "bouba", "add", str(many_photos), "-g", str(place), "-m", str(tiny_model_folder)]
-    full = subprocess.run(
-        command, capture_output=True, text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
-    )  # fmt: skip
+    arguments = ["add", str(many_photos), "-g", str(place), "-m", str(tiny_model_folder)]
+    full = subprocess.run([sys.executable, "-c", LIMITED, *arguments], capture_output=True, text=True)
     assert full.returncode == 1, full.stderr
     assert str(place) in full.stderr
     assert "Traceback" not in full.stderr
-    again = subprocess.run(command, capture_output=True, text=True)
+    again = subprocess.run([sys.executable, "-m", "bouba", *arguments], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     with bouba.open(place) as gallery:
         assert len(gallery) == PHOTOS

@@ -68,7 +68,7 @@ def _index_vectors(dataset: lance.LanceDataset) -> None:
         covered = {number for segment in indexes[VECTOR_INDEX].segments for number in segment.fragment_ids}
         if _rows_outside(dataset, covered) < TAIL_ROWS:
             return
-        statistics = dataset.index_statistics(VECTOR_INDEX)
+        statistics = dataset.stats.index_stats(VECTOR_INDEX)
         if partitions < 2 * max(part["num_partitions"] for part in statistics["indices"]):
             dataset.optimize.optimize_indices()
             return
