@@ -75,8 +75,8 @@ def test_ten_kills_lose_nothing(tmp_path: Path, many_photos: Path, tiny_model_fo
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_stops_cleanly_and_a_re_run_goes_on(tmp_path: Path, many_photos: Path, tiny_model_folder: Path) -> None:
     place, log = tmp_path / "gallery", tmp_path / "log"
-    slow = ADD.replace("gallery.add(", "import bouba.cli; bouba.cli.commands = lambda **_: gallery.add(", 1)
-    slow = slow.rstrip() + "\n    bouba.cli.main()\n"
+    slow = ADD.replace("gallery.add(", "import bouba.cli.base; bouba.cli.base.commands = lambda **_: gallery.add(", 1)
+    slow = slow.rstrip() + "\n    bouba.cli.base.main()\n"
     with log.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-c", slow, str(place), str(tiny_model_folder), str(many_photos)], stdout=out, stderr=out

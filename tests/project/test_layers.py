@@ -26,9 +26,9 @@ ALLOWED = {
     "watch": BASE | {"gallery", "ingest"},
     "sheet": BASE,
     "export": BASE | {"gallery"},
-    "evaluation": BASE | {"media", "encoders", "gallery"},
+    "evaluation": BASE | {"media", "encoders", "ingest", "gallery"},
     "training": BASE | {"media", "encoders", "evaluation"},
-    "cli": BASE | {"gallery", "ingest", "watch", "sheet", "export", ""},
+    "cli": BASE | {"gallery", "ingest", "watch", "sheet", "export", "evaluation", ""},
     "__main__": {"cli"},
     "": BASE | {"encoders", "gallery", "ingest"},
 }

@@ -1,96 +1,45 @@
-"""The `bouba` command. Each function turns arguments into one call and prints what comes back.
-
-Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 70 a bug in bouba, 130 stopped by Ctrl-C."""
+"""Commands on a gallery: each turns arguments into one call and prints what comes back."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 import bouba
-from bouba.errors import BoubaError, MediaMissing, QueryError
+from bouba.cli.base import (
+    commands,
+    gallery_option,
+    json_option,
+    model_option,
+    opened,
+    print_json,
+    progress_bar,
+    short,
+    where_option,
+)
+from bouba.errors import MediaMissing, QueryError
 
 if TYPE_CHECKING:
     from bouba.gallery import Gallery
     from bouba.ingest import Report
     from bouba.types import Item
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def main() -> None:
-    """Run the command; whatever goes wrong ends in a message, not a traceback."""
-    try:
-        commands(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except BoubaError as error:
-        _fail(str(error), 1)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("Stopped. What was counted is kept; the same command goes on from there.", 130)
-    except Exception as error:
-        if os.environ.get("BOUBA_DEBUG"):
-            raise
-        _fail(f"A bug in bouba: {type(error).__name__}: {error}. Set BOUBA_DEBUG=1 to see where, and report it.", 70)
-
-
-def _fail(message: str, code: int) -> None:
-    click.echo(f"bouba: {message}", err=True)
-    sys.exit(code)
-
-
-def _gallery_option(command: _F) -> _F:
-    return click.option(
-        "--gallery", "-g", "uri", default="./.bouba", envvar="BOUBA_GALLERY", show_default=True, show_envvar=True,
-        metavar="PLACE", help="The gallery: a folder's path.",
-    )(command)  # fmt: skip
-
-
-def _model_option(command: _F) -> _F:
-    return click.option("--model", "-m", metavar="DIR", help="A model folder. [default: the gallery's own]")(command)
-
-
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-_where_option = click.option("--where", metavar="EXPR", help="Only items that fit, e.g. 'width > 1000'.")
-
-
-@contextmanager
-def _opened(uri: str, model: str | None = None, must_exist: bool = True) -> Iterator[Gallery]:
-    with bouba.open(uri, model, must_exist=must_exist) as gallery:
-        yield gallery
-
-
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example:  bouba add ~/Pictures   then   bouba search 'a dog on the beach' --open",
-)
-@click.version_option(bouba.__version__, prog_name="bouba")
-def commands() -> None:
-    """Find pictures by words or by another picture, offline."""
-
 
 @commands.command()
 @click.argument("sources", nargs=-1, required=True, metavar="PATH...")
-@_gallery_option
-@_model_option
+@gallery_option
+@model_option
 @click.option("--prune", is_flag=True, help="Drop pictures whose file is gone from the folders named.")
 @click.option("--fetch", is_flag=True, help="Allow http(s) URLs, from the command or a manifest.")
 @click.option("--image-column", metavar="NAME", help="The manifest's column with paths or URLs of the pictures.")
 @click.option("--report", "report_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write a JSON line for each source that could not be used.")  # fmt: skip
-@_json_option
+@json_option
 def add(
     sources: tuple[str, ...], uri: str, model: str | None, prune: bool, fetch: bool, image_column: str | None,
     report_file: Path | None, as_json: bool,
@@ -105,15 +54,15 @@ def add(
       bouba add ~/Pictures --prune
       bouba add catalogue.csv --image-column photo --gallery shop.bouba
     """
-    with _opened(uri, model, must_exist=False) as gallery:
-        with _progress_bar() as progress:
+    with opened(uri, model, must_exist=False) as gallery:
+        with progress_bar() as progress:
             report = gallery.add(
                 sources, prune=prune, fetch=fetch, image_column=image_column, progress=progress
             )  # fmt: skip
         if report_file is not None:
             _write_lines(report_file, [failure.to_dict() for failure in report.failures])
         if as_json:
-            _print_json({**report.to_dict(), "items": len(gallery)})
+            print_json({**report.to_dict(), "items": len(gallery)})
         else:
             _print_report(report, len(gallery), report_file)
     if report.failures and not report.ids:
@@ -122,18 +71,18 @@ def add(
 
 @commands.command()
 @click.argument("text", nargs=-1, metavar="[TEXT...]")
-@_gallery_option
-@_model_option
+@gallery_option
+@model_option
 @click.option("--image", "-i", metavar="FILE", help="Look for pictures like this one.")
 @click.option("-k", "k", type=click.IntRange(1, 10_000), default=12, show_default=True, help="How many hits.")
-@_where_option
+@where_option
 @click.option("--text-weight", type=float, default=1.0, show_default=True, help="Weight of the text beside a picture.")
 @click.option("--image-weight", type=float, default=1.0, show_default=True, help="Weight of the picture beside a text.")
 @click.option("--fetch", is_flag=True, help="Allow an http(s) URL as the picture.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.png",
               help="Write the hits as one picture.")  # fmt: skip
 @click.option("--open", "show", is_flag=True, help="Show the hits as one picture.")
-@_json_option
+@json_option
 def search(
     text: tuple[str, ...], uri: str, model: str | None, image: str | None, k: int, where: str | None,
     text_weight: float, image_weight: float, fetch: bool, sheet: Path | None, show: bool, as_json: bool,
@@ -147,7 +96,7 @@ def search(
       bouba search shoes --where 'price < 50 and brand in ("A", "B")' --json
     """
     words = " ".join(text) if text else None
-    with _opened(uri, model) as gallery:
+    with opened(uri, model) as gallery:
         result = gallery.search(
             words, image=image, k=k, where=where, text_weight=text_weight, image_weight=image_weight, fetch=fetch
         )  # fmt: skip
@@ -160,18 +109,18 @@ def search(
         if show:
             click.launch(str(sheet))
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
         return
     for hit in result:
-        click.echo(f"{hit.rank:3d}  {hit.score:6.3f}  {_short(hit.path) or hit.id}")
+        click.echo(f"{hit.rank:3d}  {hit.score:6.3f}  {short(hit.path) or hit.id}")
     if not result.found:
         click.echo("Nothing found: the gallery is empty, or --where leaves nothing.")
 
 
 @commands.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@_gallery_option
-@_model_option
+@gallery_option
+@model_option
 def watch(folder: Path, uri: str, model: str | None) -> None:
     """Keep a gallery in step with a folder until Ctrl-C.
 
@@ -181,20 +130,20 @@ def watch(folder: Path, uri: str, model: str | None) -> None:
     """
     from bouba.watch import watch as watch_folder
 
-    with _opened(uri, model, must_exist=False) as gallery:
+    with opened(uri, model, must_exist=False) as gallery:
         click.echo(f"Watching {folder}. Ctrl-C ends it.", err=True)
         watch_folder(gallery, folder.absolute(), lambda report: _print_report(report, len(gallery), None))
 
 
 @commands.command()
-@_gallery_option
-@_json_option
+@gallery_option
+@json_option
 def info(uri: str, as_json: bool) -> None:
     """What a gallery holds and which model made it."""
-    with _opened(uri) as gallery:
+    with opened(uri) as gallery:
         facts = gallery.info()
     if as_json:
-        _print_json(facts)
+        print_json(facts)
         return
     model = facts["model"]
     click.echo(f"gallery   {facts['gallery']}")
@@ -206,10 +155,10 @@ def info(uri: str, as_json: bool) -> None:
 
 
 @commands.command("list")
-@_gallery_option
-@_where_option
+@gallery_option
+@where_option
 @click.option("-n", "limit", type=click.IntRange(0), default=100, show_default=True, help="How many at most; 0: all.")
-@_json_option
+@json_option
 def list_items(uri: str, where: str | None, limit: int, as_json: bool) -> None:
     """List items, a line each.
 
@@ -217,29 +166,29 @@ def list_items(uri: str, where: str | None, limit: int, as_json: bool) -> None:
     Example:
       bouba list --where 'taken >= 2024-07-01 and width > 2000'
     """
-    with _opened(uri) as gallery:
+    with opened(uri) as gallery:
         total = gallery.count(where)
         items = list(islice(gallery.items(where), limit or None))
     if as_json:
-        _print_json({"total": total, "items": [item.to_dict() for item in items]})
+        print_json({"total": total, "items": [item.to_dict() for item in items]})
         return
     for item in items:
-        click.echo(f"{item.id[:12]}  {f'{item.width}x{item.height}':>11}  {_short(item.path)}")
+        click.echo(f"{item.id[:12]}  {f'{item.width}x{item.height}':>11}  {short(item.path)}")
     if total > len(items):
         click.echo(f"... and {total - len(items):,} more; -n 0 lists all.")
 
 
 @commands.command()
 @click.argument("name", metavar="ID")
-@_gallery_option
-@_json_option
+@gallery_option
+@json_option
 def show(name: str, uri: str, as_json: bool) -> None:
     """Everything about one item, named by its id (or its first digits) or its path."""
-    with _opened(uri) as gallery:
+    with opened(uri) as gallery:
         item = _one(gallery, name)
     record = item.to_dict()
     if as_json:
-        _print_json(record)
+        print_json(record)
         return
     attributes = record.pop("attributes")
     for key, value in {**record, **attributes}.items():
@@ -248,10 +197,10 @@ def show(name: str, uri: str, as_json: bool) -> None:
 
 @commands.command()
 @click.argument("names", nargs=-1, metavar="[ID...]")
-@_gallery_option
-@_where_option
+@gallery_option
+@where_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_json_option
+@json_option
 def remove(names: tuple[str, ...], uri: str, where: str | None, yes: bool, as_json: bool) -> None:
     """Remove items from the gallery, by id, path or filter. The files are not touched.
 
@@ -262,43 +211,43 @@ def remove(names: tuple[str, ...], uri: str, where: str | None, yes: bool, as_js
     """
     if bool(names) == (where is not None):
         raise click.UsageError("Name the items, or describe them with --where.")
-    with _opened(uri) as gallery:
+    with opened(uri) as gallery:
         items = [_one(gallery, name) for name in names] if names else list(gallery.items(where))
         if where is not None and items and not yes and not _agreed(f"Remove {len(items):,} of {len(gallery):,} items?"):
             raise QueryError("Nothing was removed. --yes removes without asking.")
         removed = gallery.delete([item.id for item in items])
         left = len(gallery)
     if as_json:
-        _print_json({"removed": removed, "items": left})
+        print_json({"removed": removed, "items": left})
     else:
         click.echo(f"Removed {removed:,}; {left:,} left.")
 
 
 @commands.command()
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.parquet")
-@_gallery_option
-@_where_option
-@_json_option
+@gallery_option
+@where_option
+@json_option
 def export(out: Path, uri: str, where: str | None, as_json: bool) -> None:
     """Write records and vectors to a Parquet file."""
     from bouba.export import export_parquet
 
-    with _opened(uri) as gallery:
+    with opened(uri) as gallery:
         count = export_parquet(gallery, out, where)
     if as_json:
-        _print_json({"items": count, "path": str(out.absolute())})
+        print_json({"items": count, "path": str(out.absolute())})
     else:
         click.echo(f"Wrote {count:,} items to {out}.")
 
 
 @commands.command()
 @click.argument("folders", nargs=-1, metavar="[DIR...]")
-@_json_option
+@json_option
 def models(folders: tuple[str, ...], as_json: bool) -> None:
     """The model that bouba carries, or what is in the model folders named."""
     described = [bouba.load_model(folder).describe() for folder in folders or (None,)]
     if as_json:
-        _print_json({"models": described})
+        print_json({"models": described})
         return
     for model in described:
         click.echo(f"{model['name']} {model['version']}  {model['dim']} dimensions, {model['bytes'] / 1e6:.1f} MB")
@@ -325,20 +274,6 @@ def _one(gallery: Gallery, name: str) -> Item:
     return found[0]
 
 
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, for what takes more than two seconds; it counts what is safely stored."""
-    from tqdm import tqdm
-
-    with tqdm(unit=" pictures", delay=2, disable=None, dynamic_ncols=True) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
-
-
 def _print_report(report: Report, items: int, report_file: Path | None) -> None:
     counts = {**report.to_dict(), "failed": 0}
     told = [
@@ -350,19 +285,9 @@ def _print_report(report: Report, items: int, report_file: Path | None) -> None:
         click.echo(f"{report.failed:,} could not be used:", err=True)
         for failure in report.failures[:5]:
             named = failure.message.startswith(failure.source)
-            click.echo("  " + (failure.message if named else f"{_short(failure.source)}: {failure.message}"), err=True)
+            click.echo("  " + (failure.message if named else f"{short(failure.source)}: {failure.message}"), err=True)
         if report.failed > 5 or report_file:
             click.echo(f"  all of them: {report_file or '--report FILE'}", err=True)
-
-
-def _short(path: str) -> str:
-    """Relative where the file lies below the current folder."""
-    here = os.path.join(os.getcwd(), "")
-    return path.removeprefix(here)
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False))
 
 
 def _write_lines(path: Path, rows: list[dict[str, str]]) -> None:

@@ -1,0 +1,8 @@
+"""The `bouba` command.
+
+Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 70 a bug in bouba, 130 stopped by Ctrl-C."""
+
+from bouba.cli import gallery  # noqa: F401  registers its commands
+from bouba.cli.base import commands, main
+
+__all__ = ["commands", "main"]

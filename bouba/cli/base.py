@@ -1,0 +1,98 @@
+"""What the commands share: the group, the options, errors and exit codes, printing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+import bouba
+from bouba.errors import BoubaError
+
+if TYPE_CHECKING:
+    from bouba.gallery import Gallery
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Run the command; whatever goes wrong ends in a message, not a traceback."""
+    try:
+        commands(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BoubaError as error:
+        _fail(str(error), 1)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("Stopped. What was counted is kept; the same command goes on from there.", 130)
+    except Exception as error:
+        if os.environ.get("BOUBA_DEBUG"):
+            raise
+        _fail(f"A bug in bouba: {type(error).__name__}: {error}. Set BOUBA_DEBUG=1 to see where, and report it.", 70)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"bouba: {message}", err=True)
+    sys.exit(code)
+
+
+def gallery_option(command: _F) -> _F:
+    return click.option(
+        "--gallery", "-g", "uri", default="./.bouba", envvar="BOUBA_GALLERY", show_default=True, show_envvar=True,
+        metavar="PLACE", help="The gallery: a folder's path.",
+    )(command)  # fmt: skip
+
+
+def model_option(command: _F) -> _F:
+    return click.option("--model", "-m", metavar="DIR", help="A model folder. [default: the gallery's own]")(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+where_option = click.option("--where", metavar="EXPR", help="Only items that fit, e.g. 'width > 1000'.")
+
+
+@contextmanager
+def opened(uri: str, model: str | None = None, must_exist: bool = True) -> Iterator[Gallery]:
+    with bouba.open(uri, model, must_exist=must_exist) as gallery:
+        yield gallery
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example:  bouba add ~/Pictures   then   bouba search 'a dog on the beach' --open",
+)
+@click.version_option(bouba.__version__, prog_name="bouba")
+def commands() -> None:
+    """Find pictures by words or by another picture, offline."""
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, for what takes more than two seconds; it counts what is safely stored."""
+    from tqdm import tqdm
+
+    with tqdm(unit=" pictures", delay=2, disable=None, dynamic_ncols=True) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+def short(path: str) -> str:
+    """Relative where the file lies below the current folder."""
+    here = os.path.join(os.getcwd(), "")
+    return path.removeprefix(here)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
