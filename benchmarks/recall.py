@@ -23,7 +23,8 @@ import numpy as np
 
 import bouba
 from bouba.encoders import Model
-from bouba.evaluation.metrics import hit_rate_at_k, mean_average_precision
+from bouba.evaluation.metrics import average_precision, hit_rate_at_k
+from bouba.evaluation.ranks import Relevance, rank_scores
 
 if TYPE_CHECKING:
     from bouba.types import Vectors
@@ -53,34 +54,39 @@ def flickr8k(folder: Path, model: Model) -> dict[str, float]:
     rows = _val_rows(folder / "pairs.jsonl")
     captions = [caption for row in rows for caption in row["captions"]]
     owners = np.repeat(np.arange(len(rows)), [len(row["captions"]) for row in rows])
-    relevant = owners[:, None] == np.arange(len(rows))[None, :]
+    relevance = Relevance.of_lists(owners[:, None].tolist(), len(rows))
     paths = [folder / row["image"] for row in rows]
     with _gallery_of(paths, model) as gallery:
-        shown = _searched(gallery, captions, paths, k=max(KS))
+        shown = rank_scores(_searched(gallery, captions, paths, k=max(KS)), relevance)
         captions_for_images = _vectors(gallery, paths) @ model.encode_text(captions).T
+    told = rank_scores(captions_for_images, relevance.transposed())
     return {
-        **{f"text_to_image_hit_at_{k}": hit_rate_at_k(shown, relevant, k) for k in KS},
-        **{f"image_to_text_hit_at_{k}": hit_rate_at_k(captions_for_images, relevant.T, k) for k in KS},
+        **{f"text_to_image_hit_at_{k}": float(hit_rate_at_k(shown, k).mean()) for k in KS},
+        **{f"image_to_text_hit_at_{k}": float(hit_rate_at_k(told, k).mean()) for k in KS},
     }
 
 
 def objects(folder: Path, model: Model) -> dict[str, float]:
     rows = _val_rows(folder / "labels.jsonl")
     names = sorted({row["label"] for row in rows})
-    relevant = np.array([[row["label"] == name for row in rows] for name in names])
+    relevance = Relevance.of_matrix(np.array([[row["label"] == name for row in rows] for name in names]))
     paths = [folder / row["image"] for row in rows]
     with _gallery_of(paths, model) as gallery:
-        whole = mean_average_precision(_searched(gallery, names, paths, k=len(paths)), relevant)
+        whole = _mean_average_precision(_searched(gallery, names, paths, k=len(paths)), relevance)
         images = _vectors(gallery, paths)
     if model.name != "bouba-base":
         return {"class_names_map": whole}
     texts = model.encode_text(names)
-    alone = mean_average_precision(_unit(texts[:, LABEL_BLOCK]) @ _unit(images[:, LABEL_BLOCK]).T, relevant)
+    alone = _mean_average_precision(_unit(texts[:, LABEL_BLOCK]) @ _unit(images[:, LABEL_BLOCK]).T, relevance)
     return {
         "class_names_map": whole,
         "class_names_map_label_transfer_alone": alone,
         "class_names_share_of_label_transfer": whole / alone,
     }
+
+
+def _mean_average_precision(scores: Vectors, relevance: Relevance) -> float:
+    return float(average_precision(rank_scores(scores, relevance)).mean())
 
 
 def _val_rows(manifest: Path) -> list[dict[str, Any]]:

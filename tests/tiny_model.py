@@ -25,11 +25,12 @@ COLOURS = {
 MAX_TOKENS = 8
 
 
-def write_tiny_model(folder: Path, name: str = "tiny", bias: float = 127.5) -> Path:
-    """A model folder; another `bias` gives another fingerprint and other vectors."""
+def write_tiny_model(folder: Path, name: str = "tiny", bias: float = 127.5, broken: bool = False) -> Path:
+    """A model folder; another `bias` gives another fingerprint and other vectors. A `broken` one takes each colour for
+    its opposite."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(_image_graph(bias), folder / "image.onnx")
-    onnx.save(_text_graph(bias), folder / "text.onnx")
+    onnx.save(_text_graph(bias, -1 if broken else 1), folder / "text.onnx")
     vocabulary = {"[UNK]": 0, **{word: n for n, word in enumerate(COLOURS, 1)}}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -63,12 +64,12 @@ def _image_graph(bias: float) -> onnx.ModelProto:
     return _model(nodes, [pixels], {"bias": np.float32(bias)})
 
 
-def _text_graph(bias: float) -> onnx.ModelProto:
+def _text_graph(bias: float, sign: int) -> onnx.ModelProto:
     """The sum of the words' colours, each over the whole grid, less the bias."""
     table = np.zeros((len(COLOURS) + 1, DIM), np.float32)
     table[0] = np.random.default_rng(0).normal(0, 1, DIM)
     for row, colour in enumerate(COLOURS.values(), 1):
-        table[row] = np.repeat(np.float32(colour) - np.float32(bias), GRID * GRID)
+        table[row] = sign * np.repeat(np.float32(colour) - np.float32(bias), GRID * GRID)
     nodes = [
         helper.make_node("Gather", ["table", "input_ids"], ["words"]),
         helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),

@@ -23,9 +23,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def main() -> None:
     """Run the command; whatever goes wrong ends in a message, not a traceback."""
     try:
-        commands(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(commands(standalone_mode=False))  # a command returns nothing, or the code of the Exit that it raised
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

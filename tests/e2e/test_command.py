@@ -199,7 +199,7 @@ def test_every_command_has_help_with_its_name() -> None:
     from bouba.cli import commands
 
     assert set(commands.commands) == {
-        "add", "export", "info", "list", "models", "remove", "search", "show", "watch",
+        "add", "evaluate", "export", "info", "list", "models", "remove", "search", "show", "watch",
     }  # fmt: skip
     assert all(c.help for c in commands.commands.values())
 

@@ -1,0 +1,73 @@
+"""JSON lines, CSV and TSV: a row is a picture with its captions, or with one of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bouba.errors import ManifestError
+from bouba.evaluation.data.lines import Record, Table, csv_lines, json_lines, one_text, some_texts
+from bouba.ingest.manifest import IMAGE_COLUMNS
+
+# The first of these that a file has holds its queries.
+TEXT_COLUMNS = ("captions", "caption", "text", "title", "description", "label")
+_LANGUAGE = re.compile(r"captions_([a-z]{2,3}(?:-[a-z0-9]+)?)", re.IGNORECASE)
+
+
+def read_rows(path: Path, text_column: str | None) -> Table:
+    """Raises ManifestError for a row without a picture, and for a text that is none."""
+    is_json = path.suffix.lower() not in {".csv", ".tsv"}
+    rows = list(json_lines(path) if is_json else csv_lines(path))
+    if not rows:
+        raise ManifestError(f"{path} holds no rows.")
+    columns = list(dict.fromkeys(name for _, row in rows for name in row))
+    image = column_of(columns, IMAGE_COLUMNS)
+    if image is None:
+        raise ManifestError(f"{_none_of(path, columns)} names the pictures: call it {' or '.join(IMAGE_COLUMNS[:3])}.")
+    text = column_of(columns, (text_column,) if text_column else TEXT_COLUMNS)
+    if text is None:
+        wanted = text_column or " or ".join(TEXT_COLUMNS)
+        raise ManifestError(f"{_none_of(path, columns)} is called {wanted}. Name the one with the texts.")
+    languages = {m[1].lower(): c for c in columns if c != text and (m := _LANGUAGE.fullmatch(c))}
+    return Table(text, tuple(_record(origin, row, image, text, languages) for origin, row in rows))
+
+
+def column_of(columns: Iterable[str], candidates: Sequence[str]) -> str | None:
+    """The first candidate that is there, in its own or any other casing."""
+    columns = list(columns)
+    lower = {c.lower(): c for c in reversed(columns)}
+    return next((c if c in columns else lower[c.lower()] for c in candidates if c.lower() in lower), None)
+
+
+def _none_of(path: Path, columns: Sequence[str]) -> str:
+    return f"{path}: none of its columns ({', '.join(map(str, columns))})"
+
+
+def _record(origin: str, row: Mapping[str, Any], image: str, text: str, languages: Mapping[str, str]) -> Record:
+    picture = one_text(row.get(image), origin, image)
+    if not picture:
+        raise ManifestError(f"{origin}: no picture under {image!r}.")
+    return Record(
+        origin,
+        picture,
+        some_texts(_opened(row.get(text)), origin, text),
+        _split(row, origin),
+        {code: found for code, c in languages.items() if (found := some_texts(_opened(row.get(c)), origin, c))},
+    )
+
+
+def _opened(value: object) -> object:
+    """A CSV cell that holds a JSON list of texts is that list."""
+    if isinstance(value, str) and value.startswith('["') and value.endswith('"]'):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _split(row: Mapping[str, Any], origin: str) -> str | None:
+    return one_text(row.get("split"), origin, "split") or None
