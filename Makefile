@@ -21,6 +21,7 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.recall
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.query
+	$(BIN)/python -m benchmarks.evaluation
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

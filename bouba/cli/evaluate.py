@@ -23,6 +23,7 @@ BELOW = 3  # the exit code of a missed --fail-under
 @commands.command()
 @click.argument("pairs", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", "-m", metavar="DIR", help="The model folder to judge. [default: the built-in model]")
+@click.option("--gallery", "-g", metavar="PLACE", help="Judge this gallery: its stored vectors, all its pictures.")
 @click.option("--against", metavar="DIR", help="A second model folder: is the first really better?")
 @click.option("--split", metavar="NAME", help="Only these rows, for example val. [default: all]")
 @click.option(
@@ -42,9 +43,9 @@ BELOW = 3  # the exit code of a missed --fail-under
               help="Exit with 3 if the figure is below, e.g. text_to_image.hit_rate@10=0.65.")  # fmt: skip
 @json_option
 def evaluate(
-    pairs: Path, model: str | None, against: str | None, split: str | None, text_column: str | None,
-    image_root: Path | None, qrels: Path | None, extra_positives: Path | None, slices: bool, seed: int,
-    out: Path | None, fail_under: tuple[str, ...], as_json: bool,
+    pairs: Path, model: str | None, gallery: str | None, against: str | None, split: str | None,
+    text_column: str | None, image_root: Path | None, qrels: Path | None, extra_positives: Path | None,
+    slices: bool, seed: int, out: Path | None, fail_under: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Measure how well a model finds the pictures of PAIRS by their texts, and the texts by their pictures.
 
@@ -54,10 +55,12 @@ def evaluate(
     Examples:
       bouba evaluate pairs.jsonl --split val --out report
       bouba evaluate pairs.jsonl --model mine --against builtin
+      bouba evaluate pairs.jsonl --gallery ~/shop.bouba
       bouba evaluate labels.csv --text-column label --fail-under text_to_image.mAP=0.5
     """
+    from bouba.evaluation.collection import StoredEmbeddings, within
     from bouba.evaluation.data import read_set
-    from bouba.evaluation.embeddings import default_cache
+    from bouba.evaluation.embeddings import Embeddings, default_cache
     from bouba.evaluation.report import table, write_report
     from bouba.evaluation.retrieval import compared
     from bouba.evaluation.retrieval import evaluate as evaluated
@@ -66,17 +69,19 @@ def evaluate(
     data = read_set(
         pairs, split=split, text_column=text_column, image_root=image_root, qrels=qrels, extra_positives=extra_positives
     )
-    judged = bouba.load_model(model)
-    with _counter(judged.name) as advance:
-        found = evaluated(data, judged, split=split, slices=slices, seed=seed, cache=default_cache(), advance=advance)
-    others: list[Evaluation] = []
-    if against:
-        other = bouba.load_model(against)
-        with _counter(other.name) as advance:
-            others.append(
-                evaluated(data, other, split=split, slices=slices, seed=seed, cache=default_cache(), advance=advance)
-            )
-        found = compared(found, others[0], data, (judged, other), default_cache())
+    with _counter() as advance:
+        if gallery is None:
+            embeddings = Embeddings(bouba.load_model(model), default_cache(), advance)
+        else:
+            with bouba.open(gallery, model, must_exist=True) as opened:
+                embeddings = StoredEmbeddings(opened, default_cache(), advance)
+            data = within(data, embeddings)
+        found = evaluated(data, embeddings, split=split, slices=slices, seed=seed)
+        others: list[Evaluation] = []
+        if against:
+            second = Embeddings(bouba.load_model(against), default_cache(), advance)
+            others.append(evaluated(data, second, split=split, slices=slices, seed=seed))
+            found = compared(found, others[0], data, (embeddings, second))
     if out is not None:
         write_report(found, out, others)
     if as_json:
@@ -110,10 +115,10 @@ def _check(evaluation: Evaluation, limits: list[tuple[str, str, float]]) -> None
 
 
 @contextmanager
-def _counter(name: str) -> Iterator[Callable[[int], None]]:
+def _counter() -> Iterator[Callable[[int], None]]:
     from tqdm import tqdm
 
-    with tqdm(desc=name, unit=" vectors", delay=2, disable=None, dynamic_ncols=True) as bar:
+    with tqdm(unit=" vectors", delay=2, disable=None, dynamic_ncols=True) as bar:
 
         def advance(count: int) -> None:
             bar.update(count)

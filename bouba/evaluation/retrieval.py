@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from bouba.encoders import Model
 from bouba.evaluation.data import TEMPLATES, EvaluationSet, fill
 from bouba.evaluation.embeddings import Embeddings
 from bouba.evaluation.metrics import METRICS, first_rank, hit_rate_at_k, statistic_of
@@ -38,18 +36,12 @@ TOP = 10
 
 
 def evaluate(
-    data: EvaluationSet,
-    model: Model,
-    *,
-    split: str | None = None,
-    slices: bool = True,
-    seed: int = 0,
-    cache: Path,
-    advance: Callable[[int], None] = lambda count: None,
+    data: EvaluationSet, embeddings: Embeddings, *, split: str | None = None, slices: bool = True, seed: int = 0
 ) -> Evaluation:
-    """Everything about one model on one set. `advance` is told how many vectors have become available."""
+    """Everything about one model on one set."""
     started = time.monotonic()
-    run = _Run(data, Embeddings(model, cache, advance), seed)
+    run = _Run(data, embeddings, seed)
+    model = embeddings.model
     directions = [run.text_to_image(slices), run.image_to_text()]
     if slices:
         directions.append(run.image_to_image())
@@ -66,10 +58,10 @@ def evaluate(
 
 
 def compared(
-    ours: Evaluation, theirs: Evaluation, data: EvaluationSet, models: Sequence[Model], cache: Path
+    ours: Evaluation, theirs: Evaluation, data: EvaluationSet, embeddings: tuple[Embeddings, Embeddings]
 ) -> Evaluation:
     """Our evaluation with a paired comparison against the other model in both directions."""
-    runs = [_Run(data, Embeddings(model, cache), ours.seed) for model in models]
+    runs = [_Run(data, one, ours.seed) for one in embeddings]
     directions = []
     for direction in ours.directions:
         if direction.name not in ("text_to_image", "image_to_text"):

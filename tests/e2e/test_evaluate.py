@@ -50,6 +50,12 @@ def test_against_another_model(run, tmp_path: Path) -> None:
     assert "tiny 0.1 is better by 100.0 points" in run("--no-slices", "--against", broken).stdout
 
 
+def test_inside_a_gallery(run, photos: Path, tiny_model_folder: Path) -> None:
+    add = [sys.executable, "-m", "bouba", "add", ".", "-g", "g", "-m", str(tiny_model_folder)]
+    subprocess.run(add, cwd=photos, check=True, capture_output=True)
+    assert "text_to_image: 6 queries, 12 items" in run("--gallery", "g", "--no-slices").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -57,6 +63,7 @@ def test_against_another_model(run, tmp_path: Path) -> None:
         (["--fail-under", "nonsense"], 2, "DIRECTION.METRIC=VALUE"),
         (["--no-slices", "--fail-under", "text_to_image.hits=1"], 1, "text_to_image.hit_rate@1"),
         (["--text-column", "colour"], 1, "colour"),
+        (["--gallery", "none"], 1, "no gallery"),
     ],
 )
 def test_errors(run, arguments: list[str], code: int, words: str) -> None:

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from tiny_model import COLOURS, write_tiny_model
 
+import bouba
 from bouba.encoders import Model, load_model
+from bouba.errors import QueryError
+from bouba.evaluation.collection import StoredEmbeddings, within
 from bouba.evaluation.data import EvaluationSet, read_set
+from bouba.evaluation.embeddings import Embeddings
 from bouba.evaluation.perturb import PICTURE_SLICES, TEXT_SLICES
 from bouba.evaluation.results import Evaluation
 from bouba.evaluation.retrieval import compared, evaluate
@@ -35,7 +39,7 @@ def figures(evaluation: Evaluation, direction: str) -> dict[str, float]:
 
 
 def test_a_model_that_knows_is_perfect(tiny_model: Model, labels: EvaluationSet, tmp_path: Path) -> None:
-    evaluation = evaluate(labels, tiny_model, cache=tmp_path)
+    evaluation = evaluate(labels, Embeddings(tiny_model, tmp_path))
     forward, back = figures(evaluation, "text_to_image"), figures(evaluation, "image_to_text")
     assert (forward["mAP"], forward["hit_rate@1"], forward["recall@10"], forward["median_rank"]) == (1, 1, 1, 1)
     assert back["hit_rate@1"] == 1.0  # zero-shot classification
@@ -44,16 +48,17 @@ def test_a_model_that_knows_is_perfect(tiny_model: Model, labels: EvaluationSet,
 
 def test_a_broken_model_is_found_out(tiny_model: Model, labels: EvaluationSet, tmp_path: Path) -> None:
     broken = load_model(write_tiny_model(tmp_path / "broken", "broken", broken=True))
-    good, bad = (evaluate(labels, m, slices=False, cache=tmp_path / "cache") for m in (tiny_model, broken))
+    one, two = (Embeddings(model, tmp_path / "cache") for model in (tiny_model, broken))
+    good, bad = (evaluate(labels, embeddings, slices=False) for embeddings in (one, two))
     assert figures(bad, "text_to_image")["hit_rate@1"] == 0.0
-    paired = compared(good, bad, labels, (tiny_model, broken), tmp_path / "cache")
+    paired = compared(good, bad, labels, (one, two))
     (first, *_) = paired.directions[0].comparisons
     assert (first.difference.value, first.difference.low) == (1.0, 1.0)
     assert first.sentence.startswith("tiny 0.1 is better by 100.0 points")
 
 
 def test_every_slice_is_there_and_says_what_it_did(tiny_model: Model, captions: EvaluationSet, tmp_path: Path) -> None:
-    evaluation = evaluate(captions, tiny_model, cache=tmp_path)
+    evaluation = evaluate(captions, Embeddings(tiny_model, tmp_path))
     by_name = {d.name: {s.name for s in d.slices} for d in evaluation.directions}
     assert {s.name for s in TEXT_SLICES} <= by_name["text_to_image"]
     assert by_name["image_to_image"] == {s.name for s in PICTURE_SLICES}
@@ -65,15 +70,29 @@ def test_every_slice_is_there_and_says_what_it_did(tiny_model: Model, captions: 
 def test_second_evaluation_encodes_nothing_and_says_the_same(
     tiny_model: Model, captions: EvaluationSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = evaluate(captions, tiny_model, cache=tmp_path).to_dict()
+    first = evaluate(captions, Embeddings(tiny_model, tmp_path)).to_dict()
     monkeypatch.setattr(Model, "encode_pixels", lambda *a: pytest.fail("encoded a picture"))
     monkeypatch.setattr(Model, "encode_text", lambda *a: pytest.fail("encoded a text"))
-    second = evaluate(captions, tiny_model, cache=tmp_path).to_dict()
+    second = evaluate(captions, Embeddings(tiny_model, tmp_path)).to_dict()
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
 
 
+def test_in_a_gallery_all_its_pictures_compete(
+    gallery: bouba.Gallery, captions: EvaluationSet, photos: Path, tmp_path: Path
+) -> None:
+    gallery.add([photos / "below", *(photos / f"{colour}.png" for colour in list(COLOURS)[1:])])
+    stored = StoredEmbeddings(gallery, tmp_path / "cache")
+    inside = within(captions, stored)
+    evaluation = evaluate(inside, stored)
+    assert (len(inside.images), len(inside.texts)) == (11, 2 * 5)
+    assert inside.notes[-1] == "1 of 6 pictures are not in the gallery"
+    assert figures(evaluation, "text_to_image")["hit_rate@5"] == 1.0
+    with pytest.raises(QueryError, match="add them first"):
+        within(captions, StoredEmbeddings(bouba.open("memory://", gallery.model), tmp_path / "cache"))
+
+
 def test_shape_of_the_json(tiny_model: Model, captions: EvaluationSet, tmp_path: Path) -> None:
-    found = json.loads(json.dumps(evaluate(captions, tiny_model, cache=tmp_path).to_dict()))
+    found = json.loads(json.dumps(evaluate(captions, Embeddings(tiny_model, tmp_path)).to_dict()))
     forward = found["text_to_image"]
     assert {"hit_rate@1", "hit_rate@5", "hit_rate@10", "mAP", "median_rank", "intervals", "slices"} <= set(forward)
     low, high = forward["intervals"]["mAP"]
@@ -81,7 +100,7 @@ def test_shape_of_the_json(tiny_model: Model, captions: EvaluationSet, tmp_path:
 
 
 def test_examples_and_hubs_name_real_items(tiny_model: Model, captions: EvaluationSet, tmp_path: Path) -> None:
-    direction = evaluate(captions, tiny_model, cache=tmp_path).directions[0]
+    direction = evaluate(captions, Embeddings(tiny_model, tmp_path)).directions[0]
     for example in (*direction.best, *direction.worst):
         assert example.query in captions.texts
         assert Path(example.wanted) in captions.images
