@@ -13,7 +13,7 @@ import numpy as np
 
 from bouba.encoders import Model, load_model
 from bouba.errors import GalleryBroken, GalleryMissing, ModelMismatch, ModelMissing, QueryError, StoreError
-from bouba.ingest import Report, expand, ingest
+from bouba.ingest import Report, expand, ingest, listed
 from bouba.ingest.pipeline import settle_files
 from bouba.media import load_image, load_text
 from bouba.ranking.compose import weighted_mean
@@ -73,9 +73,8 @@ class Gallery:
         What is in the gallery already costs no encoding: the content hash decides. `attributes` go to every picture
         added; `prune` drops pictures whose file is gone from the folders named; URLs are read only with `fetch`;
         `progress` is called with the number of sources that are safely stored and the number of all."""
-        listed = [sources] if isinstance(sources, str | bytes | os.PathLike) else sources
-        listed = [listed] if hasattr(listed, "read") or hasattr(listed, "getbbox") else list(listed)  # type: ignore[list-item]
-        entries = list(expand(listed, attributes, image_column))
+        named = listed(sources)
+        entries = list(expand(named, attributes, image_column))
         if self._store.read_meta() is None:
             self._store.write_meta(_new_meta(self.model))
         done = 0
@@ -87,7 +86,7 @@ class Gallery:
 
         report = ingest(entries, self._store, self._ledger, self.model, fetch=fetch, progress=advance)
         if prune:
-            for folder in listed:
+            for folder in named:
                 if isinstance(folder, str | os.PathLike) and os.path.isdir(folder):
                     report.removed += self._prune(os.path.join(os.path.abspath(folder), ""))
         return report

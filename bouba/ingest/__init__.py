@@ -2,6 +2,6 @@
 
 from bouba.ingest.pipeline import ingest
 from bouba.ingest.report import Failure, Report
-from bouba.ingest.sources import Entry, expand
+from bouba.ingest.sources import Entry, expand, listed
 
-__all__ = ["Entry", "Failure", "Report", "expand", "ingest"]
+__all__ = ["Entry", "Failure", "Report", "expand", "ingest", "listed"]

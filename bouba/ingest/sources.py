@@ -38,13 +38,19 @@ def is_url(source: object) -> bool:
     return isinstance(source, str) and source.lower().startswith(("http://", "https://"))
 
 
+def listed(sources: ImageSource | Iterable[ImageSource]) -> list[ImageSource]:
+    """One source or several, as several."""
+    single = isinstance(sources, str | bytes | os.PathLike) or hasattr(sources, "read") or hasattr(sources, "getbbox")
+    return [sources] if single else list(sources)  # type: ignore[list-item,arg-type]
+
+
 def expand(
-    sources: ImageSource | Iterable[ImageSource],
+    sources: Iterable[ImageSource],
     attributes: Mapping[str, AttributeValue] | None = None,
     image_column: str | None = None,
 ) -> Iterator[Entry | Failure]:
     """Folders (recursive), manifests, single files, URLs, bytes and PIL images, as entries in a stable order."""
-    for source in _listed(sources):
+    for source in sources:
         if is_url(source):
             yield Entry(source, str(source), attributes)
         elif not isinstance(source, str | os.PathLike):
@@ -65,11 +71,6 @@ def _entry(path: str, attributes: Mapping[str, AttributeValue] | None) -> Entry 
         shown = path.encode(errors="backslashreplace").decode()  # no store, manifest or JSON could hold the real one
         return Failure.of(shown, MediaMissing(f"{shown}: its name is not valid UTF-8. Rename the file."))
     return Entry(path, path, attributes)
-
-
-def _listed(sources: ImageSource | Iterable[ImageSource]) -> Iterable[ImageSource]:
-    single = isinstance(sources, str | bytes | os.PathLike) or hasattr(sources, "read") or hasattr(sources, "getbbox")
-    return [sources] if single else sources  # type: ignore[list-item,return-value]
 
 
 def walk(folder: Path) -> Iterator[str | Failure]:
