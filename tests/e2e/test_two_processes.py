@@ -10,10 +10,11 @@ from pathlib import Path
 import bouba
 
 ADD = """
-import sys, bouba
+import sys, time, bouba
 with bouba.open(sys.argv[1], sys.argv[2]) as gallery:
     for photo in sys.argv[3:]:
         gallery.add(photo)
+        time.sleep(0.03)  # leaves the reader time to look between two writes, on a busy machine too
 """
 
 
