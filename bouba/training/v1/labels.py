@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bouba.training.features import Floats
+from bouba.training.v1.features import Floats
 
 TEMPLATES = ("{}", "a photo of a {}", "a {}")
 

@@ -1,4 +1,4 @@
-"""Builds the model that ships inside bouba: `python -m bouba.training.builtin --data DATA --out FOLDER --cache FOLDER`.
+"""Builds the model that ships inside bouba: `python -m bouba.training.v1 --data DATA --out FOLDER --cache FOLDER`.
 
 One vector holds two sources of knowledge side by side: a *scene block* (heads trained on captions and names) and a
 *label block* (the classifier's classes, said in the text tower's words). The cosine of two vectors is the weighted
@@ -17,13 +17,13 @@ import onnx
 import torch
 from tokenizers import Tokenizer
 
-from bouba.training import export, towers
-from bouba.training.blocks import ImageBlocks, TextBlocks
-from bouba.training.features import Floats, ImageFeatures, image_features, open_session, read_pixels, text_features
-from bouba.training.folder import write_manifest
-from bouba.training.heads import HeadsConfig, TrainingSet, train_heads
-from bouba.training.labels import fit_label_transfer, likely_classes, naming_texts
-from bouba.training.pairs import SOURCES, Pair, read_pairs
+from bouba.training.v1 import export, towers
+from bouba.training.v1.blocks import ImageBlocks, TextBlocks
+from bouba.training.v1.features import Floats, ImageFeatures, image_features, open_session, read_pixels, text_features
+from bouba.training.v1.folder import write_manifest
+from bouba.training.v1.heads import HeadsConfig, TrainingSet, train_heads
+from bouba.training.v1.labels import fit_label_transfer, likely_classes, naming_texts
+from bouba.training.v1.pairs import SOURCES, Pair, read_pairs
 
 LABEL_DIM = 192
 LABEL_WEIGHT = 0.5  # a balance: more finds unseen class names better, and captions worse (README of the model)

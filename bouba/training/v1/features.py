@@ -14,7 +14,7 @@ import onnxruntime as ort
 from PIL import Image, ImageOps
 from tokenizers import Tokenizer
 
-from bouba.training.towers import IMAGE_SIZE
+from bouba.training.v1.towers import IMAGE_SIZE
 
 Floats = npt.NDArray[np.float32]
 BATCH = 32

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from bouba.training.blocks import joined  # noqa: E402  torch is not installed everywhere
-from bouba.training.heads import Head, HeadsConfig, TrainingSet, info_nce, train_heads  # noqa: E402
+from bouba.training.v1.blocks import joined  # noqa: E402  torch is not installed everywhere
+from bouba.training.v1.heads import Head, HeadsConfig, TrainingSet, info_nce, train_heads  # noqa: E402
 
 APART = torch.arange(2)
 SMALL = HeadsConfig(dim=8, image_hidden=16, text_hidden=16, steps=3)

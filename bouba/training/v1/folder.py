@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bouba.training import towers
-from bouba.training.pairs import SOURCES
+from bouba.training.v1 import towers
+from bouba.training.v1.pairs import SOURCES
 
 PRETRAINED = (
     {

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from bouba.training.export import SMALL, export, join, shrink_weights, to_int8  # noqa: E402  torch is not everywhere
+from bouba.training.v1.export import SMALL, export, join, shrink_weights, to_int8  # noqa: E402  torch is not everywhere
 
 
 class Bag(torch.nn.Module):
