@@ -12,6 +12,7 @@ BoubaError
 │   └── WhereError          the filter does not parse, or names an unknown field, or compares unlike types
 ├── AttributeTypeError      an attribute has another type than the gallery holds under that name
 ├── ManifestError           a manifest (jsonl, csv, parquet) cannot be read; names file and line
+├── TrainingError           a run that cannot start or go on: its settings, its pairs, its checkpoint
 ├── ModelError
 │   ├── ModelMissing        no such model folder or name
 │   ├── ModelBroken         files missing, changed or not a model
@@ -70,6 +71,10 @@ class AttributeTypeError(BoubaError):
 
 class ManifestError(BoubaError):
     """A manifest cannot be read."""
+
+
+class TrainingError(BoubaError):
+    """A training run cannot start or go on."""
 
 
 class ModelError(BoubaError):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from bouba.encoders import Model, load_model
-from bouba.errors import GalleryBroken, GalleryMissing, ModelMismatch, ModelMissing, QueryError, StoreError
-from bouba.ingest import Report, expand, ingest, listed
+from bouba.errors import GalleryMissing, QueryError, StoreError
+from bouba.ingest import Entry, Report, expand, ingest, listed
 from bouba.ingest.pipeline import settle_files
 from bouba.media import load_image, load_text
+from bouba.origin import check_model, new_meta, own_model
 from bouba.ranking.compose import weighted_mean
-from bouba.stores import Store, open_store
+from bouba.stores import Store, Superseded, open_store
 from bouba.stores.ledger import Ledger
 from bouba.stores.where import Where, parse_where
 from bouba.types import ITEM_FIELDS, AttributeType, Hit, Item, Query, Result
@@ -25,8 +27,8 @@ from bouba.types import ITEM_FIELDS, AttributeType, Hit, Item, Query, Result
 if TYPE_CHECKING:
     from bouba.types import AttributeValue, ImageSource, Vectors
 
-FORMAT = 1
 MAX_K = 10_000
+_T = TypeVar("_T")
 
 
 def open(uri: str | Path, model: Model | str | Path | None = None, *, must_exist: bool = False) -> Gallery:
@@ -34,29 +36,68 @@ def open(uri: str | Path, model: Model | str | Path | None = None, *, must_exist
 
     `model`: a model folder or a loaded Model; by default the gallery's own, for a new gallery the built-in one.
     Raises ModelMismatch if the gallery was made by another model, GalleryMissing if it `must_exist` and does not."""
-    uri = str(uri)
-    if "://" not in uri:
-        uri = os.path.abspath(os.path.expanduser(uri))
-    store = open_store(uri)
+    uri, store, ledger = parts(uri)
     meta = store.read_meta()
     if meta is None and must_exist:
         raise GalleryMissing(f"There is no gallery at {uri}. Make one with: bouba add FOLDER --gallery {uri}")
     if not isinstance(model, Model):
-        model = _load_model(uri, meta, model)
+        model = own_model(uri, meta) if model is None and meta is not None else load_model(model)
     if meta is not None:
-        _check_model(uri, meta, model)
+        check_model(uri, meta, model)
+        return Gallery(uri, store, model, ledger)
+    return Gallery(uri, open_store(uri, model.dim), model, ledger)
+
+
+def parts(place: Gallery | str | Path) -> tuple[str, Store, Ledger]:
+    """The full name of a gallery, its store and its ledger; nothing is made there, and no model is needed."""
+    if isinstance(place, Gallery):
+        return place.uri, place._store, place._ledger
+    uri = str(place)
+    if "://" not in uri:
+        uri = os.path.abspath(os.path.expanduser(uri))
     folder = Path(uri.removeprefix("file://")) if not uri.startswith("memory://") else None
-    return Gallery(uri, open_store(uri, model.dim), model, Ledger(folder / "ledger.sqlite" if folder else None))
+    return uri, open_store(uri), Ledger(folder / "ledger.sqlite" if folder else None)
 
 
 class Gallery:
-    """A collection of pictures that can be searched. Make one with `bouba.open`."""
+    """A collection of pictures that can be searched. Make one with `bouba.open`.
+
+    Where another process migrates it to another model, `search`, `add` and all that reads or writes items go on
+    with the new one; a search never compares vectors of two models."""
 
     def __init__(self, uri: str, store: Store, model: Model, ledger: Ledger) -> None:
         self.uri = uri
-        self.model = model
-        self._store = store
+        self._generation = (model, store)  # replaced together
         self._ledger = ledger
+        self._taking_up = threading.Lock()
+
+    @property
+    def model(self) -> Model:
+        """The model of `batches` and of the last search or change."""
+        return self._generation[0]
+
+    @property
+    def _store(self) -> Store:
+        return self._current()[1]
+
+    def _current(self) -> tuple[Model, Store]:
+        """Model and store, which belong together: to be asked for once in each operation."""
+        if self._generation[1].successor() is not None:
+            with self._taking_up:
+                while (store := self._generation[1].successor()) is not None:
+                    meta = store.read_meta() or {}
+                    model = own_model(self.uri, meta)
+                    check_model(self.uri, meta, model)
+                    self._generation = (model, store)
+        return self._generation
+
+    def _write(self, change: Callable[[Model, Store], _T]) -> _T:
+        """A change, begun again if the gallery is migrated under it: in the old generation it would be lost."""
+        while True:
+            try:
+                return change(*self._current())
+            except Superseded:
+                continue
 
     def add(
         self,
@@ -75,16 +116,22 @@ class Gallery:
         `progress` is called with the number of sources that are safely stored and the number of all."""
         named = listed(sources)
         entries = list(expand(named, attributes, image_column))
-        if self._store.read_meta() is None:
-            self._store.write_meta(_new_meta(self.model))
-        done = 0
 
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            progress(done, len(entries))
+        def run(model: Model, store: Store) -> Report:
+            if store.read_meta() is None:
+                store.write_meta(new_meta(model))
+            done = 0
 
-        report = ingest(entries, self._store, self._ledger, self.model, fetch=fetch, progress=advance)
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                progress(done, len(entries))
+
+            return ingest(entries, store, self._ledger, model, fetch=fetch, progress=advance)
+
+        # A file object cannot be read a second time.
+        again = not any(isinstance(entry, Entry) and hasattr(entry.source, "read") for entry in entries)
+        report = self._write(run) if again else run(*self._current())
         if prune:
             for folder in named:
                 if isinstance(folder, str | os.PathLike) and os.path.isdir(folder):
@@ -111,30 +158,19 @@ class Gallery:
             query = Query(query, image, text_weight, image_weight)
         if not isinstance(k, int) or not 1 <= k <= MAX_K:
             raise QueryError(f"k is {k!r}; ask for 1 to {MAX_K} results.")
-        condition = self.where(where)
-        vector = self.encode(query, fetch=fetch)
-        found = self._store.search(vector, k, condition)
+        model, store = self._current()
+        condition = _condition(where, store)
+        found = store.search(_encoded(query, model, fetch), k, condition)
         hits = tuple(Hit(rank, score, item) for rank, (item, score) in enumerate(found, 1))
         return Result(hits, self.thumbnail)
 
     def encode(self, query: Query, *, fetch: bool = False) -> Vectors:
         """A query as one unit vector [dim]."""
-        parts: list[Vectors] = []
-        weights: list[float] = []
-        if query.text is not None:
-            parts.append(self.model.encode_text([load_text(query.text)])[0])
-            weights.append(query.text_weight)
-        if query.image is not None:
-            picture = load_image(query.image, side=self.model.manifest.image.size, fetch=fetch)
-            parts.append(self.model.encode_image([picture.rgb])[0])
-            weights.append(query.image_weight)
-        if not parts:
-            raise QueryError("Nothing was asked: give a text, a picture, or both.")
-        return weighted_mean(np.stack(parts), weights)
+        return _encoded(query, self._current()[0], fetch)
 
     def where(self, expression: str | None) -> Where | None:
         """A filter as a typed tree over this gallery's fields. Raises WhereError."""
-        return parse_where(expression, self.fields) if expression is not None else None
+        return _condition(expression, self._store)
 
     @property
     def fields(self) -> Mapping[str, AttributeType]:
@@ -147,8 +183,9 @@ class Gallery:
             yield from items
 
     def batches(self, where: str | None = None) -> Iterable[tuple[list[Item], Vectors]]:
-        """Items with their vectors, in batches."""
-        return self._store.scan(self.where(where))
+        """Items with their vectors, which are of `model`, in batches."""
+        store = self._generation[1]
+        return store.scan(_condition(where, store))
 
     def get(self, ids: Sequence[str]) -> list[Item]:
         """The items with these ids, in this order; ids that are not there are left out."""
@@ -166,7 +203,7 @@ class Gallery:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove items by id; returns how many were there. The files themselves are not touched."""
-        removed = self._store.delete(ids)
+        removed = self._write(lambda _, store: store.delete(ids))
         self._ledger.forget_items(ids)
         return removed
 
@@ -185,7 +222,8 @@ class Gallery:
         """These files are gone: drop them, and the items that no other file holds. Returns the items dropped."""
         rows = self._ledger.files(paths)
         self._ledger.forget_files(rows)
-        return settle_files(self._store, self._ledger, [row.id for row in rows.values()])
+        ids = [row.id for row in rows.values()]
+        return self._write(lambda _, store: settle_files(store, self._ledger, ids))
 
     def forget_folder(self, folder: str) -> int:
         """The same for every file below a folder."""
@@ -193,12 +231,13 @@ class Gallery:
 
     def info(self) -> dict[str, Any]:
         """JSON-ready facts: place, items, bytes on disk, model, attributes and their types."""
+        model, store = self._current()
         return {
             "gallery": self.uri,
-            "items": len(self),
+            "items": store.count(),
             "bytes": _bytes_below(Path(self.uri.removeprefix("file://"))),
-            "model": self.model.describe(),
-            "attributes": {name: str(kind) for name, kind in self._store.fields().items()},
+            "model": model.describe(),
+            "attributes": {name: str(kind) for name, kind in store.fields().items()},
         }
 
     def maintain(self) -> None:
@@ -206,7 +245,7 @@ class Gallery:
         self._store.maintain()
 
     def close(self) -> None:
-        self._store.close()
+        self._generation[1].close()
         self._ledger.close()
 
     def __len__(self) -> int:
@@ -232,48 +271,30 @@ class Gallery:
         return self.forget_paths(gone)
 
 
+def _encoded(query: Query, model: Model, fetch: bool) -> Vectors:
+    vectors: list[Vectors] = []
+    weights: list[float] = []
+    if query.text is not None:
+        vectors.append(model.encode_text([load_text(query.text)])[0])
+        weights.append(query.text_weight)
+    if query.image is not None:
+        picture = load_image(query.image, side=model.manifest.image.size, fetch=fetch)
+        vectors.append(model.encode_image([picture.rgb])[0])
+        weights.append(query.image_weight)
+    if not vectors:
+        raise QueryError("Nothing was asked: give a text, a picture, or both.")
+    return weighted_mean(np.stack(vectors), weights)
+
+
+def _condition(expression: str | None, store: Store) -> Where | None:
+    return parse_where(expression, {**ITEM_FIELDS, **store.fields()}) if expression is not None else None
+
+
 def _bytes_below(folder: Path) -> int:
-    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-
-
-def _new_meta(model: Model) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {
-            "name": model.name,
-            "version": model.version,
-            "fingerprint": model.fingerprint,
-            "source": model.source,
-        },
-    }
-
-
-def _load_model(uri: str, meta: Mapping[str, Any] | None, wanted: str | Path | None) -> Model:
-    if wanted is not None or meta is None:
-        return load_model(wanted)
-    made_by = _made_by(uri, meta)
-    try:
-        return load_model(made_by["source"])
-    except ModelMissing as error:
-        raise ModelMissing(
-            f"The gallery {uri} was made by {made_by['name']} {made_by['version']}, which is no longer at "
-            f"{made_by['source']}. Say where it is with --model."
-        ) from error
-
-
-def _check_model(uri: str, meta: Mapping[str, Any], model: Model) -> None:
-    made_by = _made_by(uri, meta)
-    if made_by["fingerprint"] != model.fingerprint:
-        raise ModelMismatch(
-            f"The gallery {uri} was made by {made_by['name']} {made_by['version']} ({made_by['fingerprint']}), and "
-            f"this is {model.name} {model.version} ({model.fingerprint}): their vectors cannot be compared. Open it "
-            f"without naming a model, or make another gallery: bouba add FOLDER --gallery OTHER --model {model.source}"
-        )
-
-
-def _made_by(uri: str, meta: Mapping[str, Any]) -> Mapping[str, str]:
-    made_by = meta.get("model")
-    if meta.get("format") != FORMAT or not isinstance(made_by, dict):
-        raise GalleryBroken(f"{uri} was written by a newer bouba (format {meta.get('format')!r}). Update bouba.")
-    return made_by
+    """Of a folder that other processes may be changing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total

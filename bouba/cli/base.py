@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import bouba
-from bouba.errors import BoubaError
+from bouba.errors import BoubaError, TrainingError
 
 if TYPE_CHECKING:
     from bouba.gallery import Gallery
@@ -70,6 +70,17 @@ def opened(uri: str, model: str | None = None, must_exist: bool = True) -> Itera
 @click.version_option(bouba.__version__, prog_name="bouba")
 def commands() -> None:
     """Find pictures by words or by another picture, offline."""
+
+
+@contextmanager
+def training_installed() -> Iterator[None]:
+    """For what needs PyTorch: says how to get it where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("bouba"):
+            raise
+        raise TrainingError(f"{error.name} is not installed: pip install 'bouba[train]'.") from None
 
 
 @contextmanager

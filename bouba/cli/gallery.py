@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-import bouba
 from bouba.cli.base import (
     commands,
     gallery_option,
@@ -238,23 +237,6 @@ def export(out: Path, uri: str, where: str | None, as_json: bool) -> None:
         print_json({"items": count, "path": str(out.absolute())})
     else:
         click.echo(f"Wrote {count:,} items to {out}.")
-
-
-@commands.command()
-@click.argument("folders", nargs=-1, metavar="[DIR...]")
-@json_option
-def models(folders: tuple[str, ...], as_json: bool) -> None:
-    """The model that bouba carries, or what is in the model folders named."""
-    described = [bouba.load_model(folder).describe() for folder in folders or (None,)]
-    if as_json:
-        print_json({"models": described})
-        return
-    for model in described:
-        click.echo(f"{model['name']} {model['version']}  {model['dim']} dimensions, {model['bytes'] / 1e6:.1f} MB")
-        click.echo(f"  folder   {model['folder']}")
-        click.echo(f"  licence  {model['licence']}")
-        for data in model["trained_on"]:
-            click.echo(f"  data     {data.get('name')}: {data.get('rows')} rows; {data.get('terms')}")
 
 
 def _agreed(question: str) -> bool:

@@ -51,6 +51,7 @@ class Manifest:
     sha256: dict[str, str]  # file name -> hex digest
     trained_on: list[dict[str, Any]] = field(default_factory=list)
     sources: list[dict[str, Any]] = field(default_factory=list)
+    matryoshka: list[int] = field(default_factory=list)  # leading dimensions that make a smaller vector of their own
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,13 +27,43 @@ TEXT_BATCH = 32
 
 
 def load_model(source: str | Path | None = None) -> Model:
-    """A model from its folder; None or "builtin" is the one inside the package.
+    """A model from its folder, or by its name among the pulled ones; None or "builtin" is the one inside the package.
 
     Raises ModelMissing or ModelBroken. Towers are loaded when first used."""
     if source is None or str(source) == BUILTIN:
         return Model(Path(str(files("bouba.encoders") / "builtin")), source=BUILTIN)
-    folder = Path(source).expanduser().resolve()
+    folder = Path(source).expanduser()
+    if not folder.exists() and folder.name == str(source) and (models_folder() / folder.name).is_dir():
+        folder = models_folder() / folder.name
+    folder = folder.resolve()
     return Model(folder, source=str(folder))
+
+
+def models_folder() -> Path:
+    """Where models pulled from hubs lie, a folder each."""
+    from platformdirs import user_data_path
+
+    return user_data_path("bouba", appauthor=False) / "models"
+
+
+def fit_picture(
+    rgb: Image,
+    size: int,
+    resize: Literal["squash", "crop"],
+    interpolation: Literal["bilinear", "bicubic"],
+    *,
+    box: tuple[float, float, float, float] | None = None,
+) -> Pixels:
+    """An RGB picture as uint8 [size, size, 3]: all of it squashed, its middle square, or the part `box` (pixels, left
+    top right bottom)."""
+    from PIL.Image import Resampling
+
+    filter_ = Resampling.BILINEAR if interpolation == "bilinear" else Resampling.BICUBIC
+    if box is None and resize == "crop":
+        side = min(rgb.size)
+        left, top = (rgb.width - side) / 2, (rgb.height - side) / 2
+        box = (left, top, left + side, top + side)
+    return np.asarray(rgb.resize((size, size), filter_, box=box))
 
 
 class Model:
@@ -80,16 +110,8 @@ class Model:
 
     def prepare_image(self, rgb: Image) -> Pixels:
         """One RGB picture as the image tower takes it: uint8 [size, size, 3]."""
-        from PIL.Image import Resampling
-
         tower = self.manifest.image
-        filter_ = Resampling.BILINEAR if tower.interpolation == "bilinear" else Resampling.BICUBIC
-        box = None
-        if tower.resize == "crop":
-            side = min(rgb.size)
-            left, top = (rgb.width - side) / 2, (rgb.height - side) / 2
-            box = (left, top, left + side, top + side)
-        return np.asarray(rgb.resize((tower.size, tower.size), filter_, box=box))
+        return fit_picture(rgb, tower.size, tower.resize, tower.interpolation)
 
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Vectors:
         """Prepared pictures to vectors [n, dim]."""

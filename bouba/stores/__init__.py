@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from bouba.errors import StoreUnknown
+from bouba.errors import StoreUnavailable, StoreUnknown
 from bouba.types import AttributeType, Item
 
 if TYPE_CHECKING:
@@ -13,11 +14,25 @@ if TYPE_CHECKING:
     from bouba.types import Vectors
 
 
+class Superseded(StoreUnavailable):
+    """A gallery was migrated while this store was open; its place has a new store: `Store.successor`."""
+
+    def __init__(self, place: object) -> None:
+        super().__init__(
+            f"{place} was migrated to another model while it was open here. What was counted is kept; open it again, "
+            "with the model that it has now."
+        )
+
+
 class Store(Protocol):
-    """What a gallery needs of an engine. Every store passes `tests/contract/test_stores.py`.
+    """What a gallery needs of an engine. Every store passes `tests/contract`.
 
     A store may be used from several threads. What is wrong with it is a StoreError. Values are kept as `batch.py`
-    settles them: None and NaN are no value, numbers are floats, dates naive in UTC, lists tuples."""
+    settles them: None and NaN are no value, numbers are floats, dates naive in UTC, lists tuples.
+
+    A store stands for one generation of a gallery, the one that it saw first: description and vectors of one model.
+    After a migration it still answers for some minutes, from the old generation; writing to it, and `read_meta`,
+    raise Superseded."""
 
     def read_meta(self) -> dict[str, Any] | None:
         """What `write_meta` kept (JSON-ready), or None in a place with no gallery yet."""
@@ -65,7 +80,57 @@ class Store(Protocol):
         Cheap when there is nothing to do; call it after every large change, from any process."""
         ...
 
+    def successor(self) -> Self | None:
+        """A store of the generation that took this one's place; None, cheaply, as long as none did."""
+        ...
+
+    def shadow(self, dim: int | None = None) -> AbstractContextManager[Shadow]:
+        """The next generation, as the last migration left it or empty; only one process at a time is inside.
+
+        `dim` is needed to fill it, not to look at it or drop it. Raises StoreUnavailable if it is taken."""
+        ...
+
     def close(self) -> None: ...
+
+
+class Shadow(Protocol):
+    """The next generation of a gallery, filled beside the one in use: the same items with another model's vectors."""
+
+    def read_meta(self) -> dict[str, Any] | None:
+        """What `write_meta` kept, or None if no migration is under way."""
+        ...
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Begins a migration, or replaces what is known of it; `promote` makes it the gallery's description."""
+        ...
+
+    def sync(self) -> list[str]:
+        """Follow what happened to the gallery's items: deleted ones go, changed ones are copied; vectors stay.
+
+        Returns the ids of those that have no vector here."""
+        ...
+
+    def put(self, items: Sequence[Item], vectors: Vectors) -> None:
+        """Like `Store.upsert`, into this generation."""
+        ...
+
+    def maintain(self) -> None:
+        """Like `Store.maintain`, so that the first search after the switch finds its indexes."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Whoever writes to the gallery waits; for the last `sync` and `put` before `promote`."""
+        ...
+
+    def promote(self) -> None:
+        """This is the gallery from now on: description and items change in one step, for all processes.
+
+        To be called inside `exclusive`. An item that has no vector here is gone."""
+        ...
+
+    def drop(self) -> bool:
+        """Forget the migration and what it has made, even if that is damaged; False if there was none."""
+        ...
 
 
 def open_store(uri: str, dim: int | None = None) -> Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bouba.errors import GalleryMissing, StoreUnavailable
+from bouba.stores import Superseded
 from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
 from bouba.stores.where.tree import (
     ANY_ONE,
@@ -41,16 +44,23 @@ class MemoryStore:
     def __init__(self, dim: int | None = None) -> None:
         self._dim = dim
         self._lock = threading.RLock()
+        self._writers = threading.RLock()  # taken before `_lock`; who reads never waits for it
         self._meta: str | None = None
         self._fields: dict[str, AttributeType] = {}
         self._items: dict[str, Item] = {}
         self._vectors: dict[str, Vectors] = {}
+        self._migrating = threading.Lock()
+        self._next: MemoryStore | None = None
+        self._successor: MemoryStore | None = None
 
     def read_meta(self) -> dict[str, Any] | None:
+        self._check_current()
         return None if self._meta is None else dict(json.loads(self._meta))
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
-        self._meta = json.dumps(dict(meta))
+        with self._writers:
+            self._check_current()
+            self._meta = json.dumps(dict(meta))
 
     def fields(self) -> Mapping[str, AttributeType]:
         with self._lock:
@@ -58,14 +68,16 @@ class MemoryStore:
 
     def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
         settled, matrix = checked_batch(items, vectors, self._dim)
-        with self._lock:
+        with self._writers, self._lock:
+            self._check_current()
             self._fields |= new_fields(settled, self._fields)
             for item, vector in zip(settled, matrix, strict=True):
                 self._dim = len(vector)
                 self._items[item.id], self._vectors[item.id] = item, vector
 
     def delete(self, ids: Sequence[str]) -> int:
-        with self._lock:
+        with self._writers, self._lock:
+            self._check_current()
             there = self.known(ids)
             for id in there:
                 del self._items[id], self._vectors[id]
@@ -98,8 +110,27 @@ class MemoryStore:
     def maintain(self) -> None:
         """Nothing to do: there is no index."""
 
+    def successor(self) -> MemoryStore | None:
+        return self._successor
+
+    @contextlib.contextmanager
+    def shadow(self, dim: int | None = None) -> Iterator[_MemoryShadow]:
+        if self.read_meta() is None:
+            raise GalleryMissing("This gallery in memory is empty: there is nothing to migrate.")
+        if not self._migrating.acquire(blocking=False):
+            raise StoreUnavailable("This gallery is being migrated by another thread. Wait for it.")
+        try:
+            self._check_current()
+            yield _MemoryShadow(self, dim)
+        finally:
+            self._migrating.release()
+
     def close(self) -> None:
         """Nothing to do: there is nothing open."""
+
+    def _check_current(self) -> None:
+        if self._successor is not None:
+            raise Superseded("This gallery in memory")
 
     def _fitting(self, where: Where | None) -> tuple[list[Item], Vectors]:
         with self._lock:
@@ -109,6 +140,49 @@ class MemoryStore:
     def _matrix(self, ids: Sequence[str]) -> Vectors:
         rows = [self._vectors[id] for id in ids]
         return np.stack(rows) if rows else np.empty((0, self._dim or 0), np.float32)
+
+
+class _MemoryShadow:
+    """A second MemoryStore beside the first."""
+
+    def __init__(self, gallery: MemoryStore, dim: int | None) -> None:
+        self._gallery, self._dim = gallery, dim
+
+    def read_meta(self) -> dict[str, Any] | None:
+        return self._gallery._next.read_meta() if self._gallery._next else None
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        self._gallery._next = self._gallery._next or MemoryStore(self._dim)
+        self._gallery._next.write_meta(meta)
+
+    def sync(self) -> list[str]:
+        mine = self._gallery._next
+        if mine is None:
+            return []
+        with self._gallery._lock, mine._lock:
+            mine.delete([id for id in mine._items if id not in self._gallery._items])
+            mine._fields |= self._gallery._fields
+            mine._items = {id: self._gallery._items[id] for id in mine._items}
+            return [id for id in self._gallery._items if id not in mine._items]
+
+    def put(self, items: Sequence[Item], vectors: Vectors) -> None:
+        if self._gallery._next is not None:
+            self._gallery._next.upsert(items, vectors)
+
+    def maintain(self) -> None:
+        """Nothing to do: there is no index."""
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        with self._gallery._writers:
+            yield
+
+    def promote(self) -> None:
+        self._gallery._successor = self._gallery._next
+
+    def drop(self) -> bool:
+        dropped, self._gallery._next = self._gallery._next, None
+        return dropped is not None
 
 
 def _truth(where: Where, item: Item) -> bool | None:

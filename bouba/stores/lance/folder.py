@@ -1,7 +1,8 @@
 """The folder of a gallery on disk: its description, its locks between processes, and what its errors mean.
 
-gallery.json     what the gallery is: one JSON object, replaced as a whole
-items.lance/     the table
+gallery.json     what the gallery is, and which table is its: one JSON object, replaced as a whole
+items.lance/     the table; items-2.lance after the first migration, and so on
+next.json        while a migration is under way: what gallery.json will be, and so which table is being filled
 .*.lock          empty files that the operating system locks; a process that dies lets go
 """
 
@@ -11,6 +12,8 @@ import contextlib
 import errno
 import json
 import os
+import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bouba.errors import GalleryBroken, StoreError, StoreUnavailable
+from bouba.stores import Superseded
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,38 +30,58 @@ else:
 
 FORMAT = 1
 LOCK_TIMEOUT_S = 120.0
+KEEP_S = 600.0  # a reader that started on an old version, or before a migration, has this long to finish
+
+GALLERY, NEXT = "gallery.json", "next.json"
+_TABLE = re.compile(r"items(?:-([2-9]|[1-9]\d{1,8}))?\.lance")
 
 _NO_SPACE = ("no space left", "disk quota", "os error 28", "os error 122", "storage full")
 _NO_ACCESS = ("permission denied", "read-only file system", "os error 13", "os error 30", "not permitted")
 
 
 class GalleryFolder:
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    """Stays with one table: the one given, or the one that the description names when it is first read."""
+
+    def __init__(self, path: str | os.PathLike[str], description: str = GALLERY, table: str = "") -> None:
         self.path = Path(path).expanduser().absolute()
-        self.table = self.path / "items.lance"
-        self._description = self.path / "gallery.json"
+        self._description = self.path / description
+        self._table = table
+        self._seen: tuple[int, ...] | None = None  # the description when it was last found to name that table
+
+    @property
+    def table(self) -> Path:
+        if not self._table:
+            self.read_meta()
+            self._table = self._table or table_name(1)
+        return self.path / self._table
 
     def read_meta(self) -> dict[str, Any] | None:
         """What `write_meta` kept; None for a folder without a gallery, or no folder.
 
         Raises GalleryBroken for a file that is no description, is newer than this bouba, or is missing
-        beside a table, and StoreUnavailable where it cannot be read."""
-        with self.errors():
-            if self.path.exists() and not self.path.is_dir():
-                raise StoreUnavailable(f"{self.path} is a file; a gallery is a folder. Name another place.")
-            try:
-                text = self._description.read_bytes()
-            except FileNotFoundError:
-                if self.table.exists():
-                    raise self._broken("gallery.json is missing, though there are items") from None
-                return None
-        return self._parse(text)
+        beside a table, StoreUnavailable where it cannot be read, and Superseded if it names another table by now."""
+        described = self._described()
+        if described is None:
+            return None
+        meta, table = described
+        self._table = self._table or table
+        if table != self._table:
+            raise Superseded(self.path)
+        return meta
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
-        """Replaces gallery.json as a whole: a reader, or a crash, sees the old or the new one."""
-        text = json.dumps({"format": FORMAT, "gallery": dict(meta)}, indent=2, ensure_ascii=False) + "\n"
         with self.errors(), self.lock("write"):
-            draft = self._description.with_suffix(".draft")
+            self.check_current()
+            self.describe(meta)
+
+    def describe(self, meta: Mapping[str, Any]) -> None:
+        """Replaces the description as a whole: a reader, or a crash, sees the old or the new one.
+
+        For who holds the lock."""
+        content = {"format": FORMAT, "gallery": dict(meta), "table": self.table.name}
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        draft = self._description.with_suffix(".draft")
+        with self.errors():
             try:
                 with draft.open("wb") as file:
                     file.write(text.encode())
@@ -67,6 +91,46 @@ class GalleryFolder:
             except BaseException:
                 draft.unlink(missing_ok=True)
                 raise
+
+    def is_current(self) -> bool:
+        """False once a migration gave the gallery another table. Costs a `stat` where nothing changed."""
+        with self.errors():
+            try:
+                stat = os.stat(self._description)
+            except FileNotFoundError:
+                return True
+        signature = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        if signature != self._seen:
+            described = self._described()
+            if described is not None and self._table and described[1] != self._table:
+                return False
+            self._seen = signature
+        return True
+
+    def check_current(self) -> None:
+        """Raises Superseded once a migration gave the gallery another table: what is written here would be lost."""
+        if not self.is_current():
+            raise Superseded(self.path)
+
+    def sweep(self) -> None:
+        """Remove the tables of earlier generations once nobody can be reading them. Never fails."""
+        with contextlib.suppress(OSError):
+            if time.time() - os.stat(self._description).st_mtime > KEEP_S:
+                for name in _names(self.path):
+                    if 0 < table_number(name) < table_number(self.table.name):
+                        shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def _described(self) -> tuple[dict[str, Any], str] | None:
+        with self.errors():
+            if self.path.exists() and not self.path.is_dir():
+                raise StoreUnavailable(f"{self.path} is a file; a gallery is a folder. Name another place.")
+            try:
+                text = self._description.read_bytes()
+            except FileNotFoundError:
+                if self._description.name == GALLERY and any(map(table_number, _names(self.path))):
+                    raise self._broken("gallery.json is missing, though there are items") from None
+                return None
+        return self._parse(text)
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -118,24 +182,41 @@ class GalleryFolder:
             return StoreUnavailable(f"{self.path}: {_first_line(problem)}.")
         return self._broken(_first_line(problem))
 
-    def _parse(self, text: bytes) -> dict[str, Any]:
+    def _parse(self, text: bytes) -> tuple[dict[str, Any], str]:
+        name = self._description.name
         try:
             content = json.loads(text)
             written, meta = content["format"], content["gallery"]
+            table = content.get("table", table_name(1))
         except (ValueError, KeyError, TypeError, RecursionError) as problem:
-            raise self._broken(f"gallery.json cannot be read: {_first_line(problem)}") from None
-        if not isinstance(written, int) or not isinstance(meta, dict):
-            raise self._broken("gallery.json is not a description of a gallery")
+            raise self._broken(f"{name} cannot be read: {_first_line(problem)}") from None
+        if not isinstance(written, int) or not isinstance(meta, dict) or not table_number(table):
+            raise self._broken(f"{name} is not a description of a gallery")
         if written > FORMAT:
             raise GalleryBroken(
                 f"{self.path} was written by a newer bouba (format {written}; this one reads {FORMAT}). Update bouba."
             )
-        return meta
+        return meta, table
 
     def _broken(self, why: str) -> GalleryBroken:
         return GalleryBroken(
             f"{self.path} is damaged: {why}. Restore it from a backup, or delete the folder and add the pictures again."
         )
+
+
+def _names(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
+
+
+def table_name(number: int) -> str:
+    """The table of a gallery's nth generation."""
+    return "items.lance" if number == 1 else f"items-{number}.lance"
+
+
+def table_number(name: object) -> int:
+    """The generation that a table belongs to; 0 for anything else than a table's name."""
+    found = _TABLE.fullmatch(name) if isinstance(name, str) else None
+    return int(found[1] or 1) if found else 0
 
 
 def _first_line(problem: BaseException) -> str:

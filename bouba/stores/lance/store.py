@@ -1,12 +1,14 @@
 """The default store: a folder, no server, on Lance, the engine and file format of LanceDB.
 
-`<folder>/items.lance` is a plain Lance table; `lancedb.connect(folder).open_table("items")` reads it as well.
+`<folder>/items.lance` is a plain Lance table; `lancedb.connect(folder).open_table("items")` reads it as well (after a
+migration it is `items-2`, and so on; `gallery.json` says which).
 What a write returned from is there after the process is killed; a write that was killed leaves nothing behind
 but files that maintenance removes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bouba.errors import GalleryMissing, StoreUnavailable
 from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
 from bouba.stores.lance.folder import GalleryFolder
 from bouba.stores.lance.sql import ids_sql, where_sql
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     import lance
     import pyarrow as pa
 
+    from bouba.stores.lance.shadow import LanceShadow
     from bouba.stores.lance.table import LanceTable
     from bouba.stores.where.tree import Where
     from bouba.types import Vectors
@@ -60,6 +64,24 @@ class LanceStore:
             self._table.create()
         self._folder.write_meta(meta)
 
+    def successor(self) -> LanceStore | None:
+        return None if self._folder.is_current() else LanceStore(self._folder.path)
+
+    @contextlib.contextmanager
+    def shadow(self, dim: int | None = None) -> Iterator[LanceShadow]:
+        if self.read_meta() is None:
+            raise GalleryMissing(f"There is no gallery at {self._folder.path}.")
+        from bouba.stores.lance.shadow import LanceShadow
+
+        with contextlib.ExitStack() as stack:
+            with self._folder.errors():
+                if not stack.enter_context(self._folder.try_lock("migrate")):
+                    raise StoreUnavailable(
+                        f"{self._folder.path} is being migrated by another process. Wait for it, or end it first."
+                    )
+                self._folder.check_current()
+            yield LanceShadow(self._folder, self._table, dim)
+
     def fields(self) -> Mapping[str, AttributeType]:
         from bouba.stores.lance.records import fields_of
 
@@ -71,13 +93,13 @@ class LanceStore:
         settled, matrix = checked_batch(items, vectors, self._stored_dim())
         if settled:
             with self._folder.errors():
-                self._table.write(lambda dataset: _merge(dataset, settled, matrix))
+                self._table.write(lambda dataset: merge_rows(dataset, settled, matrix))
 
     def delete(self, ids: Sequence[str]) -> int:
         with self._folder.errors():
             if self._table.current() is None:
                 return 0
-            return self._table.write(lambda dataset: _delete(dataset, list(dict.fromkeys(ids))))
+            return self._table.write(lambda dataset: delete_rows(dataset, list(dict.fromkeys(ids))))
 
     def known(self, ids: Sequence[str]) -> set[str]:
         with self._folder.errors():
@@ -163,7 +185,7 @@ class LanceStore:
             yield dataset.to_table(columns=columns, filter=condition)
 
 
-def _merge(dataset: lance.LanceDataset, items: Sequence[Item], vectors: Vectors) -> None:
+def merge_rows(dataset: lance.LanceDataset, items: Sequence[Item], vectors: Vectors) -> None:
     from bouba.stores.lance.records import columns_for, fields_of, to_table
 
     fresh = new_fields(items, fields_of(dataset.schema))
@@ -173,7 +195,7 @@ def _merge(dataset: lance.LanceDataset, items: Sequence[Item], vectors: Vectors)
     merge.execute(to_table(items, vectors, dataset.schema))
 
 
-def _delete(dataset: lance.LanceDataset, ids: Sequence[str]) -> int:
+def delete_rows(dataset: lance.LanceDataset, ids: Sequence[str]) -> int:
     """One commit for any number of ids."""
     chunks = (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
     condition = " OR ".join(map(ids_sql, chunks))

@@ -50,17 +50,19 @@ class LanceTable:
             if self._snapshot is None:
                 self._snapshot, self._refreshed = self._open(), time.monotonic()
             elif at_once or time.monotonic() - self._refreshed > REFRESH_S:
-                self._snapshot, self._refreshed = _newest(self._snapshot), time.monotonic()
+                self._snapshot, self._refreshed = self._newest(self._snapshot), time.monotonic()
             return self._snapshot
 
     def create(self) -> None:
         """An empty table, if there is none."""
         with self._folder.lock("write"):
+            self._folder.check_current()
             self._writable()
 
     def write(self, change: Callable[[lance.LanceDataset], T]) -> T:
         """`change` gets a dataset of its own to commit to; this process sees the result at once."""
         with self._folder.lock("write"):
+            self._folder.check_current()
             return self.commit(change)
 
     def commit(self, change: Callable[[lance.LanceDataset], T]) -> T:
@@ -95,15 +97,17 @@ class LanceTable:
         return lance.write_dataset(schema.empty_table(), str(self._folder.table), schema=schema, mode="create")
 
     def _open(self) -> lance.LanceDataset | None:
-        if not self._folder.table.exists():
+        path = self._folder.table
+        if not path.exists():
             if self._folder.read_meta() is not None:
                 raise GalleryBroken(
-                    f"{self._folder.path} is damaged: items.lance is missing. "
+                    f"{self._folder.path} is damaged: {path.name} is missing. "
                     "Restore it from a backup, or delete the folder and add the pictures again."
                 )
             return None
-        dataset = lance.dataset(str(self._folder.table))
+        dataset = lance.dataset(str(path))
         self._check(dataset.schema)
+        self._folder.sweep()
         return dataset
 
     def _check(self, schema: pa.Schema) -> None:
@@ -114,7 +118,8 @@ class LanceTable:
                 "Open it with the model that filled it."
             )
 
-
-def _newest(dataset: lance.LanceDataset) -> lance.LanceDataset:
-    latest = dataset.latest_version
-    return dataset if latest == dataset.version else dataset.checkout_version(latest)
+    def _newest(self, dataset: lance.LanceDataset) -> lance.LanceDataset:
+        if not self._folder.table.exists():
+            self._folder.check_current()  # swept after a migration; else the engine will say what is wrong
+        latest = dataset.latest_version
+        return dataset if latest == dataset.version else dataset.checkout_version(latest)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from bouba.stores.lance.folder import GalleryFolder
+from bouba.stores.lance.folder import KEEP_S, GalleryFolder
 from bouba.stores.lance.names import column_of
 from bouba.stores.lance.records import fields_of
 from bouba.stores.lance.table import LanceTable
@@ -22,7 +22,7 @@ TAIL_ROWS = 1000  # as many rows outside the index cost a search about 1 ms
 SMALL_FILES = 20  # so many files of fewer rows than SMALL_ROWS are merged
 SMALL_ROWS = 16_384
 FULL_ROWS = 65_536  # files as long as this are left alone, so that no row is rewritten again and again
-KEEP_VERSIONS = timedelta(minutes=10)  # a reader that started on an old version has this long to finish
+KEEP_VERSIONS = timedelta(seconds=KEEP_S)
 INDEXED_ATTRIBUTES = 32  # each costs time at every upkeep
 
 VECTOR_INDEX = "vector_idx"
@@ -35,15 +35,22 @@ _KINDS: dict[AttributeType, Literal["BITMAP", "LABEL_LIST"]] = {
 def maintain(table: LanceTable, folder: GalleryFolder) -> None:
     """Does what is worth doing; returns at once if another process is at it."""
     with folder.try_lock("maintain") as mine:
-        dataset = table.current(at_once=True) if mine else None
-        if dataset is None:
-            return
-        if _is_scattered(dataset):
-            table.commit(_compact)
-        if dataset.count_rows() >= INDEX_FROM_ROWS:
-            table.commit(_index_vectors)
-            table.commit(_index_fields)
-        table.commit(_clean)
+        if mine and folder.is_current():
+            tend(table)
+            folder.sweep()
+
+
+def tend(table: LanceTable) -> None:
+    """The same for a table that nobody else tends."""
+    dataset = table.current(at_once=True)
+    if dataset is None:
+        return
+    if _is_scattered(dataset):
+        table.commit(_compact)
+    if dataset.count_rows() >= INDEX_FROM_ROWS:
+        table.commit(_index_vectors)
+        table.commit(_index_fields)
+    table.commit(_clean)
 
 
 def _is_scattered(dataset: lance.LanceDataset) -> bool:

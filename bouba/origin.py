@@ -1,0 +1,58 @@
+"""What a gallery remembers about the model that made it, and what is said where another one comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from bouba.encoders import load_model
+from bouba.errors import GalleryBroken, ModelMismatch, ModelMissing
+
+if TYPE_CHECKING:
+    from bouba.encoders import Model
+
+FORMAT = 1
+
+
+def new_meta(model: Model) -> dict[str, Any]:
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"format": FORMAT, "created": created, "model": signature(model)}
+
+
+def signature(model: Model) -> dict[str, str]:
+    """`name`, `version`, `fingerprint` and `source`, which finds the model again."""
+    fields = ("name", "version", "fingerprint", "source")
+    return {field: getattr(model, field) for field in fields}
+
+
+def made_by(uri: str, meta: Mapping[str, Any]) -> Mapping[str, str]:
+    """The signature of the model that made a gallery. Raises GalleryBroken for a newer format."""
+    maker = meta.get("model")
+    if meta.get("format") != FORMAT or not isinstance(maker, dict):
+        raise GalleryBroken(f"{uri} was written by a newer bouba (format {meta.get('format')!r}). Update bouba.")
+    return maker
+
+
+def own_model(uri: str, meta: Mapping[str, Any]) -> Model:
+    """The gallery's own model, from where it was when the gallery was made."""
+    maker = made_by(uri, meta)
+    try:
+        return load_model(maker["source"])
+    except ModelMissing as error:
+        raise ModelMissing(
+            f"The gallery {uri} was made by {maker['name']} {maker['version']}, which is no longer at "
+            f"{maker['source']}. Say where it is with --model, or go over to another: bouba migrate {uri} --model DIR"
+        ) from error
+
+
+def check_model(uri: str, meta: Mapping[str, Any], model: Model) -> None:
+    """Raises ModelMismatch if another model made the gallery."""
+    maker = made_by(uri, meta)
+    if maker["fingerprint"] != model.fingerprint:
+        raise ModelMismatch(
+            f"The gallery {uri} was made by {maker['name']} {maker['version']} ({maker['fingerprint']}), and "
+            f"this is {model.name} {model.version} ({model.fingerprint}): their vectors cannot be compared. Open it "
+            f"without naming a model, go over to this one: bouba migrate {uri} --model {model.source}, "
+            f"or make another gallery: bouba add FOLDER --gallery OTHER --model {model.source}"
+        )
