@@ -33,10 +33,10 @@ from bouba.training.dual import Head
 from bouba.training.losses import info_nce, per_pair_loss
 from bouba.training.noise import PairSet, score_pairs, trust_from_losses
 from bouba.training.noise.pairs import Bools, Doubles, Floats, Ints
+from bouba.training.noise.trust import SUSPECT
 
 DIM, HIDDEN, DROPOUT, SCALE = 256, 512, 0.5, 20.0
 BATCH, WARMUP = 384, 120
-SUSPECT = 0.5
 
 
 @dataclass(frozen=True, slots=True)

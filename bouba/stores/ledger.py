@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bouba.errors import GalleryBroken, StoreUnavailable
 
@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE INDEX IF NOT EXISTS files_by_id ON files (id);
 CREATE TABLE IF NOT EXISTS thumbnails (id TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
 """
+_T = TypeVar("_T")
 _CHUNK = 500  # below SQLite's limit of bound variables in every build
 
 
@@ -41,14 +42,17 @@ class Ledger:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run `work` as one transaction.
+
+        A function, not a context manager made from a generator: Ctrl-C between such a manager's lines would leave the
+        lock taken, and the threads that wait for it would never end."""
         with self._lock:
             try:
                 if self._connection is None:
                     self._connection = _connect(self._path)
                 with self._connection:
-                    yield self._connection
+                    return work(self._connection)
             except sqlite3.OperationalError as error:
                 raise StoreUnavailable(f"{self._path}: {error}. Check free space and permission.") from error
             except sqlite3.DatabaseError as error:
@@ -64,35 +68,37 @@ class Ledger:
 
     def files_under(self, folder: str) -> list[FileRow]:
         """Every file row whose path begins with `folder` (which ends in a separator)."""
-        with self._open() as db:
-            after = folder[:-1] + chr(ord(folder[-1]) + 1)
-            sql = "SELECT path, size, mtime_ns, id FROM files WHERE path >= ? AND path < ?"
-            return [FileRow(*row) for row in db.execute(sql, (folder, after))]
+        after = folder[:-1] + chr(ord(folder[-1]) + 1)
+        sql = "SELECT path, size, mtime_ns, id FROM files WHERE path >= ? AND path < ?"
+        return self._do(lambda db: [FileRow(*row) for row in db.execute(sql, (folder, after))])
 
     def has_id(self, item_id: str) -> bool:
-        with self._open() as db:
-            return db.execute("SELECT 1 FROM files WHERE id = ? LIMIT 1", (item_id,)).fetchone() is not None
+        sql = "SELECT 1 FROM files WHERE id = ? LIMIT 1"
+        return self._do(lambda db: db.execute(sql, (item_id,)).fetchone()) is not None
 
     def thumbnail(self, item_id: str) -> bytes | None:
-        with self._open() as db:
-            row = db.execute("SELECT jpeg FROM thumbnails WHERE id = ?", (item_id,)).fetchone()
-            return row[0] if row else None
+        sql = "SELECT jpeg FROM thumbnails WHERE id = ?"
+        row = self._do(lambda db: db.execute(sql, (item_id,)).fetchone())
+        return row[0] if row else None
 
     def record(self, rows: Iterable[FileRow], thumbnails: Iterable[tuple[str, bytes]] = ()) -> None:
-        with self._open() as db:
+        def write(db: sqlite3.Connection) -> None:
             db.executemany("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", thumbnails)
             db.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", ((r.path, r.size, r.mtime_ns, r.id) for r in rows)
             )
 
+        self._do(write)
+
     def forget_files(self, paths: Iterable[str]) -> None:
-        with self._open() as db:
-            db.executemany("DELETE FROM files WHERE path = ?", ((p,) for p in paths))
+        self._do(lambda db: db.executemany("DELETE FROM files WHERE path = ?", ((p,) for p in paths)))
 
     def forget_items(self, ids: Sequence[str]) -> None:
-        with self._open() as db:
+        def write(db: sqlite3.Connection) -> None:
             for table in ("files", "thumbnails"):
                 db.executemany(f"DELETE FROM {table} WHERE id = ?", ((i,) for i in ids))
+
+        self._do(write)
 
     def close(self) -> None:
         with self._lock:
@@ -101,14 +107,16 @@ class Ledger:
                 self._connection = None
 
     def _select(self, column: str, values: Sequence[str]) -> list[FileRow]:
-        rows: list[FileRow] = []
-        with self._open() as db:
+        def read(db: sqlite3.Connection) -> list[FileRow]:
+            rows: list[FileRow] = []
             for start in range(0, len(values), _CHUNK):
                 chunk = values[start : start + _CHUNK]
                 marks = ",".join("?" * len(chunk))
                 sql = f"SELECT path, size, mtime_ns, id FROM files WHERE {column} IN ({marks})"
                 rows += [FileRow(*row) for row in db.execute(sql, chunk)]
-        return rows
+            return rows
+
+        return self._do(read)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

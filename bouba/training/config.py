@@ -64,7 +64,7 @@ class Data(Part, frozen=True):
     keywords: Share = 0.0  # of the texts, shortened to what people type; with a text tower that is trained
     lower_case: Share = 0.0  # of the texts, likewise
     mirror: bool = False  # not for captions that say left and right, nor for scans
-    limit: Positive | None = None  # only the first pairs
+    limit: Positive | None = None  # only so many records, spread evenly over the file
     terms: str = "unknown"
     url: str = ""
 

@@ -61,4 +61,5 @@ def _read(data: Data, note: Callable[[str], None]) -> list[Record]:
     with_picture = [record for record in records if record.image and record.texts]
     if not with_picture:
         raise TrainingError(f"{data.path}: none of its {len(records)} records has a picture and a text.")
-    return with_picture[: data.limit]
+    count = min(data.limit or len(with_picture), len(with_picture))
+    return [with_picture[number * len(with_picture) // count] for number in range(count)]
