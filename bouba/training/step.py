@@ -12,10 +12,13 @@ from torch import Tensor
 from bouba.training import losses
 from bouba.training.config import Run
 from bouba.training.distributed import World, average_gradients, gather_rows
-from bouba.training.dual import DualEncoder
+from bouba.training.dual import Chain, DualEncoder
 from bouba.training.feed import Batch
 from bouba.training.gradcache import cached_backward
+from bouba.training.labels import interleaved
 from bouba.training.precision import autocast
+
+LENGTH_GROUPS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def train_step(
     torch.nn.utils.clip_grad_norm_(dual.parameters(), run.optimiser.clip_norm)
     scaler.step(optimiser)
     scaler.update()
+    dual.limit_scale()
     return float(loss.detach())
 
 
@@ -58,18 +62,26 @@ def _image_rows(run: Run, dual: DualEncoder, towers: bool, world: World, images:
     with autocast(world.device, run.optimiser.precision):
         with torch.set_grad_enabled(towers and torch.is_grad_enabled()):
             features = dual.image.tower(images)
+            logits = None if dual.classifier is None else dual.classifier(features)
         rows: Tensor = dual.image.head(features)
-        if dual.classifier is None:
-            return rows
-        return torch.cat([rows, dual.classifier(features).to(rows.dtype)], dim=1)
+        return rows if logits is None else torch.cat([rows, logits.to(rows.dtype)], dim=1)
 
 
 def _text_rows(run: Run, dual: DualEncoder, towers: bool, world: World, *texts: Tensor) -> Tensor:
     with autocast(world.device, run.optimiser.precision):
         with torch.set_grad_enabled(towers and torch.is_grad_enabled()):
-            features = dual.text.tower(*texts)
+            features = dual.text.tower(*texts) if len(texts) == 1 else _by_length(dual.text.tower, *texts)
         rows: Tensor = dual.text.head(features)
         return rows
+
+
+def _by_length(tower: Chain, ids: Tensor, mask: Tensor) -> Tensor:
+    """Features of texts [n, t], in a few groups of like length: one long description would pad a batch of captions."""
+    lengths = mask.sum(1)
+    order = torch.argsort(lengths, stable=True)
+    groups = torch.tensor_split(order, min(LENGTH_GROUPS, len(order)))
+    features = [tower(*(part[rows, : int(lengths[rows].max())] for part in (ids, mask))) for rows in groups]
+    return torch.cat(features)[torch.argsort(order)]
 
 
 def objective(
@@ -101,8 +113,8 @@ def objective(
 
 
 def _share(dim: int, run: Run, trained: int) -> int:
-    """How many of the trained numbers a prefix of `dim` of the whole vector holds: see `labels.interleaved`."""
-    return round(dim * trained / run.model.dim) if run.labels else dim
+    """How many of the trained numbers a prefix of `dim` of the whole vector holds."""
+    return int((interleaved(trained, run.labels.dim)[:dim] < trained).sum()) if run.labels else dim
 
 
 def _targets(run: Run, batch: Batch) -> Tensor:

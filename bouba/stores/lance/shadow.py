@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bouba.stores.batch import checked_batch
+from bouba.stores.lance.changes import delete_rows, merge_rows
 from bouba.stores.lance.folder import GALLERY, NEXT, GalleryFolder, table_name, table_number
 from bouba.stores.lance.records import columns_for, dim_of, fields_of, to_items, to_vectors
 from bouba.stores.lance.sql import ids_sql
-from bouba.stores.lance.store import delete_rows, merge_rows
 from bouba.stores.lance.table import LanceTable
 from bouba.stores.lance.upkeep import tend
 

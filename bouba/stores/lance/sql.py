@@ -33,6 +33,9 @@ from bouba.types import ITEM_FIELDS, AttributeType
 _OPPOSITE: dict[Operator, Operator] = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
+IDS_AT_ONCE = 500  # in one condition
+
+
 def where_sql(where: Where) -> str:
     """The filter as a SQL condition, true for exactly the items that fit."""
     return _sql(where, negated=False)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bouba.errors import GalleryMissing, StoreUnavailable
-from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
+from bouba.stores.batch import best_first, checked_batch, checked_query
 from bouba.stores.lance.folder import GalleryFolder
-from bouba.stores.lance.sql import ids_sql, where_sql
+from bouba.stores.lance.sql import IDS_AT_ONCE, ids_sql, where_sql
 from bouba.types import AttributeType, Item
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from bouba.stores.where.tree import Where
     from bouba.types import Vectors
 
-IDS_AT_ONCE = 500
 PROBES = 128  # partitions of the vector index that a search reads
 REFINE = 5  # times k candidates of the index that are compared exactly
 SPARE = 4  # further hits asked of the index, so that ties at the end are settled by id
@@ -90,12 +89,16 @@ class LanceStore:
             return fields_of(dataset.schema) if dataset is not None else {}
 
     def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
+        from bouba.stores.lance.changes import merge_rows
+
         settled, matrix = checked_batch(items, vectors, self._stored_dim())
         if settled:
             with self._folder.errors():
                 self._table.write(lambda dataset: merge_rows(dataset, settled, matrix))
 
     def delete(self, ids: Sequence[str]) -> int:
+        from bouba.stores.lance.changes import delete_rows
+
         with self._folder.errors():
             if self._table.current() is None:
                 return 0
@@ -183,24 +186,6 @@ class LanceStore:
         for start in range(0, len(distinct), IDS_AT_ONCE):
             condition = ids_sql(distinct[start : start + IDS_AT_ONCE])
             yield dataset.to_table(columns=columns, filter=condition)
-
-
-def merge_rows(dataset: lance.LanceDataset, items: Sequence[Item], vectors: Vectors) -> None:
-    from bouba.stores.lance.records import columns_for, fields_of, to_table
-
-    fresh = new_fields(items, fields_of(dataset.schema))
-    if fresh:
-        dataset.add_columns(columns_for(fresh))
-    merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-    merge.execute(to_table(items, vectors, dataset.schema))
-
-
-def delete_rows(dataset: lance.LanceDataset, ids: Sequence[str]) -> int:
-    """One commit for any number of ids."""
-    chunks = (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
-    condition = " OR ".join(map(ids_sql, chunks))
-    there = bool(ids) and dataset.count_rows(filter=condition) > 0
-    return int(dataset.delete(condition)["num_deleted_rows"]) if there else 0
 
 
 def _nearest(dataset: lance.LanceDataset, query: Vectors, k: int, where: Where | None) -> pa.Table:
