@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,8 @@ def train(run: Path, restart: bool, as_json: bool) -> None:
         from bouba.training.run import train as trained
 
         outcome = trained(read_run(run), restart=restart, note=lambda text: click.echo(text, err=True), advance=advance)
+    if os.environ.get("RANK", "0") != "0":  # one of several processes: the first one speaks
+        return
     if as_json:
         print_json(
             {"model": str(outcome.folder), "step": outcome.step, "share": outcome.share, "figures": outcome.figures,

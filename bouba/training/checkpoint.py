@@ -22,44 +22,47 @@ class Progress:
     best: float = float("-inf")
     best_step: int = 0
     stale: int = 0  # checks since the best
-    states: dict[str, Any] = field(default_factory=dict)  # network, average, best average, optimiser, scaler
+    states: dict[str, Any] = field(default_factory=dict)  # network, averaged, best, its figures, optimiser, scaler
 
 
-def save(path: Path, run: Run, progress: Progress) -> None:
-    """Replaces the file as a whole: a process killed meanwhile leaves the one before."""
+def save(path: Path, progress: Progress, identity: str) -> None:
+    """Replaces the file as a whole: a process killed meanwhile leaves the one before. Raises TrainingError."""
     partial = path.with_suffix(".part")
-    content = {"run": _identity(run), "step": progress.step, "best": progress.best, "best_step": progress.best_step,
+    content = {"run": identity, "step": progress.step, "best": progress.best, "best_step": progress.best_step,
                "stale": progress.stale, "states": progress.states}  # fmt: skip
     try:
         torch.save(content, partial)
+        partial.replace(path)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         partial.unlink(missing_ok=True)
+        reason = str(error).partition("\n")[0]
         raise TrainingError(
-            f"{path} cannot be written: {error}. Free some space; the run goes on from there."
+            f"{path} cannot be written: {reason}. Free some space and give the same command again: it goes on from "
+            "the checkpoint before."
         ) from error
-    partial.replace(path)
 
 
-def load(path: Path, run: Run) -> Progress | None:
+def load(path: Path, identity: str) -> Progress | None:
     """Where the run stood; None where it has not begun. Raises TrainingError for the file of another run."""
     if not path.exists():
         return None
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
-        identity, progress = content.pop("run"), Progress(**content)
+        saved, progress = content.pop("run"), Progress(**content)
     except Exception as error:  # what torch raises for a damaged file depends on where it is damaged
-        raise TrainingError(f"{path} cannot be read ({error}). Begin again with --restart.") from error
-    if identity != _identity(run):
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(f"{path} cannot be read ({reason}). Begin again with --restart.") from error
+    if saved != identity:
         raise TrainingError(
-            f"{path} is of a run with other settings (step {progress.step}). Begin again with --restart, or name "
-            "another `out`."
+            f"{path} is of a run with other settings or other pairs (step {progress.step}). Begin again with "
+            "--restart, or name another `out`."
         )
     return progress
 
 
-def _identity(run: Run) -> str:
-    """A digest of everything in the run that decides its weights."""
-    settings = to_dict(run)
+def identity(run: Run, pairs: str) -> str:
+    """A digest of everything that decides a run's weights; `pairs` is one of what it trains on and is judged by."""
+    settings: dict[str, Any] = to_dict(run) | {"pairs": pairs}
     for key in ("out", "export", "threads", "licence", "version"):
         settings.pop(key)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

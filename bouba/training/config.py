@@ -97,7 +97,7 @@ class Validation(Part, frozen=True):
     every: Positive = 100  # steps
     patience: Count = 0  # checks without a gain after which the run stops; 0: never
     leaks: Literal["refuse", "drop"] = "refuse"  # training pictures that are judged by as well
-    max_loss: Rate = 0.01  # of the metric on a general set, as a fraction
+    max_loss: Rate = 0.01  # how far the metric may fall on a general set: 0.01 is one point of a hundred
 
 
 class Loss(Part, frozen=True):
@@ -140,7 +140,7 @@ class Run(Part, frozen=True):
     out: Path
     version: str = "1.0.0"
     licence: str = ""  # of the model folder; empty: unknown, or the base's
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     threads: Count = 0  # of the processor; 0: all
     model: Model = Model(base="builtin")
     labels: Labels | None = None
@@ -173,25 +173,41 @@ def _as_path(kind: type, value: Any) -> Any:
 
 def checked(run: Run) -> Run:
     """Raises TrainingError where keys do not fit each other."""
+    _check_model(run)
+    _check_data(run)
+    named = [check.label for check in (*run.validation.sets, *run.validation.general)]
+    if len(set(named)) < len(named):
+        raise TrainingError(f"two [validation] sets have the same name (of {', '.join(named)}); give each a `name`.")
+    if run.loss.hardness and run.loss.kind == "sigmoid":
+        raise TrainingError('[loss] hardness is of kind = "info_nce".')
+    return run
+
+
+def _check_model(run: Run) -> None:
     model = run.model
     named = [key for key in ("base", "image", "dual") if getattr(model, key)]
     if len(named) != 1 or bool(model.image) != bool(model.text):
         raise TrainingError("[model] names either base, or image and text, or dual.")
+    if run.labels and not model.image:
+        raise TrainingError("[labels] needs [model] image and text towers.")
+    if run.labels and run.labels.dim >= model.dim:
+        raise TrainingError(f"[labels] dim = {run.labels.dim} leaves nothing of [model] dim = {model.dim}.")
+    if model.head == "none" and not model.dual:
+        raise TrainingError('[model] head = "none" is for a dual encoder, whose towers share a space already.')
+    if model.image and any(dim >= model.dim for dim in model.matryoshka):
+        raise TrainingError(f"[model] matryoshka has prefixes shorter than dim = {model.dim}.")
+
+
+def _check_data(run: Run) -> None:
     if not run.data:
         raise TrainingError("there is no [[data]].")
     if len({data.label for data in run.data}) < len(run.data):
         raise TrainingError("two [[data]] have the same name; give each a `name`.")
-    if run.labels and not model.image:
-        raise TrainingError("[labels] needs [model] image and text towers.")
-    if model.head == "none" and not model.dual:
-        raise TrainingError('[model] head = "none" is for a dual encoder, whose towers share a space already.')
     if any("{}" not in template for data in run.data for template in data.templates):
         raise TrainingError("every one of [[data]] templates needs {} where the text goes.")
-    if (model.base or model.text_frozen < 0) and any(data.keywords or data.lower_case for data in run.data):
+    frozen = run.model.base or run.model.text_frozen < 0
+    if frozen and any(data.keywords or data.lower_case for data in run.data):
         raise TrainingError("[[data]] keywords and lower_case need a text tower that is trained: set text_frozen.")
-    if any(dim >= model.dim for dim in model.matryoshka):
-        raise TrainingError(f"[model] matryoshka has prefixes shorter than dim = {model.dim}, in falling order.")
-    return run
 
 
 def _below(folder: Path, part: Any) -> Any:

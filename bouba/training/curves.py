@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+
+from bouba.errors import TrainingError
+from bouba.training.loop import read_log
 
 
 def draw_curves(log: Path, out: Path, metric: str) -> None:
-    """`log` is the run's JSON lines; `out` a PNG of 1,000 x 400 pixels."""
+    """`log` is the run's JSON lines; `out` a PNG of 1,000 x 400 pixels. Raises TrainingError."""
     from matplotlib.figure import Figure  # without pyplot: it would look for a screen
 
-    lines: list[dict[str, Any]] = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = read_log(log)
     steps = [line for line in lines if "loss" in line]
     checks = [line for line in lines if "figures" in line]
     figure = Figure(figsize=(10, 4), dpi=100, layout="constrained")
@@ -24,7 +25,10 @@ def draw_curves(log: Path, out: Path, metric: str) -> None:
     found.set(xlabel="step", ylabel=metric)
     if checks:
         found.legend()
-    figure.savefig(out)
+    try:
+        figure.savefig(out)
+    except OSError as error:
+        raise TrainingError(f"{out} cannot be written: {error.strerror or error}.") from error
 
 
 def _smooth(values: list[float], keep: float = 0.95) -> list[float]:

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from bouba.training.gradcache import checkpointed
 
+MAX_SCALE = 100.0
+
 
 class Head(nn.Module):
     """Features [n, inputs] -> unit rows [n, dim]: a linear map, plus what a hidden layer adds to it if there is one."""
@@ -58,6 +60,7 @@ class Adapter(nn.Module):
             self.deep = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(approximate="tanh"), nn.Dropout(dropout), last)
 
     def forward(self, embedding: Tensor) -> Tensor:
+        embedding = F.normalize(embedding, dim=-1)  # a tower's own may have any length
         x = self.dropout(embedding)
         change = self.linear(x)
         return F.normalize(embedding + (change if self.deep is None else change + self.deep(x)), dim=-1)
@@ -119,8 +122,13 @@ class DualEncoder(nn.Module):
         super().__init__()
         self.image, self.text = image, text
         self.classifier = classifier  # of image features, where its knowledge is kept
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(min(scale, MAX_SCALE))))
         self.bias = nn.Parameter(torch.tensor(bias))
 
     def scale(self) -> Tensor:
-        return self.log_scale.exp().clamp(max=100.0)  # as CLIP does, against a run-away temperature
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def limit_scale(self) -> None:
+        """After an update: as in CLIP the parameter itself is kept below 100, so that it can come back from there."""
+        self.log_scale.clamp_(max=math.log(MAX_SCALE))

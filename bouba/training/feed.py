@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +24,10 @@ from bouba.training.data.texts import TextVariety, varied
 from bouba.training.distributed import World
 from bouba.training.features import Features, FrozenImages, image_features, text_features
 from bouba.training.learner import Look, Sides
+from bouba.training.progress import Advance, counter
 
 if TYPE_CHECKING:
     from bouba.types import Pixels
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def open_source(
     sides: Sides,
     cache: Path,
     first: tuple[int, int],
-    advance: Advance,
+    advance: Callable[[int], None],
 ) -> Source:
     """`first`: the numbers of groups and of pairs that other sources have used."""
     texts = tuple(tuple(fill(t, template) for t in r.texts for template in settings.templates) for r in records)
@@ -73,10 +74,10 @@ def open_source(
     counts = np.cumsum([0, *map(len, texts)])[:-1] + first[1]
     views: tuple[Features, ...] = ()
     if sides.frozen_images is not None:
-        keys = [record.image.key for record in records if record.image]
+        pictures = [record.image for record in records if record.image]
         views = tuple(
             image_features(
-                sides.frozen_images, keys, _pixels(run, settings, records, sides, view), cache,
+                sides.frozen_images, pictures, _pixels(run, settings, records, sides, view), cache,
                 f"{augment_of(settings, view)!r} seed {run.seed} view {view}", advance,
             )
             for view in range(settings.views)
@@ -86,11 +87,11 @@ def open_source(
 
 def plain_features(
     run: Run, settings: Data, records: Sequence[Record], sides: Sides, frozen: FrozenImages, cache: Path,
-    advance: Advance,
+    advance: Callable[[int], None],
 ) -> Features:  # fmt: skip
     """What `frozen` says of the pictures as they are."""
-    keys = [record.image.key for record in records if record.image]
-    return image_features(frozen, keys, _pixels(run, settings, records, sides, 0), cache, "plain", advance)
+    pictures = [record.image for record in records if record.image]
+    return image_features(frozen, pictures, _pixels(run, settings, records, sides, 0), cache, "plain", advance)
 
 
 def augment_of(settings: Data, view: int) -> Augment:
@@ -128,9 +129,11 @@ class Feed:
         self.sampler = Sampler(sizes, shares, run.seed)
         self._wordings = {t: n for n, t in enumerate(dict.fromkeys(t for s in sources for ts in s.texts for t in ts))}
         self._all_texts = list(self._wordings)
+        self._map = map if sides.frozen_images else ThreadPoolExecutor(run.threads or os.cpu_count()).map
         self._texts: npt.NDArray[np.float32] | None = None
         if sides.frozen_texts is not None:
-            self._texts = text_features(sides.frozen_texts, self._all_texts, cache, advance)
+            count = counter(advance, "texts", len(self._all_texts))
+            self._texts = text_features(sides.frozen_texts, self._all_texts, cache, count)
 
     @property
     def pairs(self) -> int:
@@ -140,8 +143,9 @@ class Feed:
         drawn = [self._draw(number, rows, step) for number, rows in enumerate(self.sampler.batch(step))]
         pairs = [pair for part in drawn for pair in part]
         mine = pairs[world.share(len(pairs))]
+        images = self._map(lambda pair: self._image(pair, step), mine)
         return Batch(
-            torch.from_numpy(np.stack([self._image(pair, step) for pair in mine])),
+            torch.from_numpy(np.stack(list(images))),
             self._worded(mine, step),
             torch.tensor([int(self.sources[p.source].groups[p.row]) for p in pairs]),
             torch.tensor([pair.wording for pair in pairs]),

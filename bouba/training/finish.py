@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from bouba.encoders import load_model
-from bouba.evaluation.metrics import summary
-from bouba.evaluation.ranks import Relevance, rank_vectors
 from bouba.training.config import Run
 from bouba.training.data.pictures import decode
 from bouba.training.dual import Chain, DualEncoder
 from bouba.training.export import HeadFacts, ModelFacts, with_heads, write_model
 from bouba.training.feed import Source
-from bouba.training.judge import Questions
+from bouba.training.judge import Questions, figures_of
 from bouba.training.labels import ImageBlocks, Joined, TextBlocks, fit_label_transfer
 from bouba.training.learner import Sides
 from bouba.training.towers import ImageClassifier
@@ -50,7 +48,9 @@ def write_folder(run: Run, sides: Sides, sources: Sequence[Source], dual: DualEn
             dual.image.head,
             dual.text.head,
             run.out,
-            facts=HeadFacts(run.name, run.version, run.licence, trained_on=_trained_on(sources)),
+            facts=HeadFacts(
+                run.name, run.version, run.licence, matryoshka=run.model.matryoshka, trained_on=_trained_on(sources)
+            ),
             precision="int8-weights" if run.export.precision == "int8" else run.export.precision,
             metrics=metrics,
         )
@@ -82,7 +82,7 @@ def _towers(run: Run, sides: Sides, sources: Sequence[Source], dual: DualEncoder
     return Whole(image_stages, image_head), Whole(text_stages, text_head)
 
 
-def _text_encoder(sides: Sides, tower: nn.Module) -> Any:
+def _text_encoder(sides: Sides, tower: nn.Module) -> Callable[[Sequence[str]], Vectors]:
     tokenise = sides.tokenise
     assert tokenise is not None
 
@@ -148,8 +148,5 @@ def folder_figures(folder: Path, exams: Sequence[Questions]) -> dict[str, dict[s
                 for part in (exam.pictures[i : i + 64] for i in range(0, len(exam.pictures), 64))
             ]
         )
-        ranks = rank_vectors(
-            model.encode_text(exam.texts), pictures, Relevance.of_lists(exam.relevant, len(exam.pictures))
-        )
-        found[exam.name] = {f"text_to_image.{name}": value for name, value in summary(ranks).items()}
+        found[exam.name] = figures_of(pictures, model.encode_text(exam.texts), exam)
     return found

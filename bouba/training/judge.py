@@ -52,29 +52,42 @@ class Exam:
 
     def figures(self, embed: Embed) -> dict[str, float]:
         """Every metric of both directions, as "text_to_image.hit_rate@10"."""
-        images, texts = embed.images(self.images), embed.texts(self.questions.texts, self.texts)
-        right = Relevance.of_lists(self.questions.relevant, len(images))
-        told = right.transposed()
-        ranks = {"text_to_image": rank_vectors(texts, images, right)}
-        if told.counts().all():  # a picture that no text is about asks nothing
-            ranks["image_to_text"] = rank_vectors(images, texts, told)
-        return {f"{way}.{name}": value for way, found in ranks.items() for name, value in summary(found).items()}
+        return figures_of(embed.images(self.images), embed.texts(self.questions.texts, self.texts), self.questions)
+
+
+def figures_of(images: Vectors, texts: Vectors, questions: Questions) -> dict[str, float]:
+    """Unit rows of all pictures and all texts -> every metric. A picture that no text is about asks nothing."""
+    told: dict[int, list[int]] = {}
+    for text, pictures in enumerate(questions.relevant):
+        for picture in pictures:
+            told.setdefault(picture, []).append(text)
+    asked = sorted(told)
+    ranks = {
+        "text_to_image": rank_vectors(texts, images, Relevance.of_lists(questions.relevant, len(images))),
+        "image_to_text": rank_vectors(
+            images[asked], texts, Relevance.of_lists([told[row] for row in asked], len(texts))
+        ),
+    }
+    return {f"{way}.{name}": value for way, found in ranks.items() for name, value in summary(found).items()}
 
 
 def known_metric(name: str) -> str:
-    """Raises TrainingError where `name` is no metric of a direction."""
+    """Raises TrainingError where `name` is no metric of a direction, or one that is better the lower it is."""
     direction, _, metric = name.partition(".")
-    if direction not in DIRECTIONS or metric not in METRICS:
-        known = ", ".join(METRICS)
+    rising = [known for known in METRICS if known != "median_rank"]
+    if direction not in DIRECTIONS or metric not in rising:
+        known = ", ".join(rising)
         raise TrainingError(
             f"[validation] metric = {name!r}: it is text_to_image. or image_to_text. and one of {known}."
         )
     return name
 
 
-def named_questions(check: Check) -> Questions:
+def named_questions(check: Check, note: Callable[[str], None]) -> Questions:
     """A set that the run names. Raises ManifestError."""
     data = read_set(check.path, split=check.split, text_column=check.text_column, image_root=check.image_root)
+    for line in data.notes:
+        note(f"{check.label}: {line}")
     pictures = tuple(File(str(path.parent), path.name) for path in data.images)
     return Questions(check.label, pictures, data.texts, data.relevant)
 
@@ -98,8 +111,7 @@ def open_exam(questions: Questions, sides: Sides, cache: Path, advance: Callable
     if sides.frozen_images is None:
         images: npt.NDArray[np.generic] = np.stack([read(row) for row in range(len(questions.pictures))])
     else:
-        keys = [picture.key for picture in questions.pictures]
-        images = image_features(sides.frozen_images, keys, read, cache, "judged", advance)
+        images = image_features(sides.frozen_images, questions.pictures, read, cache, "judged", advance)
     texts = None
     if sides.frozen_texts is not None:
         distinct = {text: row for row, text in enumerate(dict.fromkeys(questions.texts))}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,18 +49,21 @@ class Sides:
 
 
 def open_sides(run: Run, work: Path, threads: int) -> Sides:
-    """Networks as the run names them; graphs of frozen parts are kept in `work`."""
+    """Networks as the run names them; `work` has room for graphs while they are made.
+
+    Raises ModelMissing, ModelBroken, or TrainingError where the networks are not what the run takes them for."""
     if run.model.base:
         return _over_a_folder(run, load_model(run.model.base))
     if run.model.dual:
-        image, text, scale = open_dual(run.model.dual)
-        return _over_towers(run, image, text, float(scale), work, threads)
+        image, text, log_scale = open_dual(run.model.dual)
+        return _over_towers(run, image, text, math.exp(log_scale), work, threads)
     image, text = open_image_tower(str(run.model.image)), open_text_tower(str(run.model.text))
     return _over_towers(run, image, text, run.loss.scale, work, threads)
 
 
 def _over_a_folder(run: Run, base: ModelFolder) -> Sides:
     model = run.model
+    _check_prefixes(run, base.dim)
     hidden = model.hidden if model.head == "mlp" else None
     image, text = (Side(Chain([]), make_head("adapter", base.dim, base.dim, hidden, model.dropout)) for _ in range(2))
     return Sides(
@@ -74,44 +79,68 @@ def _over_a_folder(run: Run, base: ModelFolder) -> Sides:
 
 
 def _over_towers(run: Run, image: ImageTower, text: TextTower, scale: float, work: Path, threads: int) -> Sides:
-    model = run.model
-    settings = (model.hidden if model.head == "mlp" else None, model.dropout)
-    if model.dual and model.head != "none":
-        heads = [make_head("adapter", tower.width, tower.width, *settings) for tower in (image, text)]
-    elif model.dual:
-        heads = [make_head("unit", tower.width, tower.width, None, 0.0) for tower in (image, text)]
-    else:
-        dim = model.dim - (run.labels.dim if run.labels else 0)
-        heads = [make_head("head", tower.width, dim, *settings) for tower in (image, text)]
+    heads = _heads(run, image, text)
     image_stages, text_stages = list(image.stages()), list(text.stages())
-    frozen = len(image_stages) if model.image_frozen < 0 else min(model.image_frozen, len(image_stages))
-    for stage in image_stages[:frozen]:
-        stage.requires_grad_(False)
-    text_frozen = len(text_stages) if model.text_frozen < 0 else min(model.text_frozen, len(text_stages))
-    for stage in text_stages[:text_frozen]:
-        stage.requires_grad_(False)
-    all_text = text_frozen == len(text_stages)
+    frozen = _freeze(image_stages, run.model.image_frozen)
+    all_text = _freeze(text_stages, run.model.text_frozen) == len(text_stages)
     checkpointing = run.optimiser.checkpointing
     dual = DualEncoder(
         Side(Chain(image_stages[frozen:], checkpointing), heads[0]),
         Side(Chain([] if all_text else text_stages, checkpointing), heads[1]),
         scale,
         _first_bias(run),
-        image.classifier if run.labels and isinstance(image, ImageClassifier) else None,
+        _classifier(run, image, text, moves=frozen < len(image_stages)),
     )
-    if run.labels and dual.classifier is None:
-        raise TrainingError(f"[labels] needs an image tower with a classifier; {image.name} has none.")
+    if not any(weight.requires_grad for side in (dual.image, dual.text) for weight in side.parameters()):
+        raise TrainingError('nothing is trained: head = "none", and both towers are frozen. Set image_frozen = 0.')
     tokenise = tokeniser(text)
     return Sides(
         dual,
         Look(image.size, image.resize, image.interpolation),
-        _TowerImages(image_stages[:frozen], image.size, work / "image_frozen.onnx", threads) if frozen else None,
-        _TowerTexts(text, tokenise, work / "text_frozen.onnx", threads) if all_text else None,
+        _TowerImages(image_stages[:frozen], image.size, work, threads) if frozen else None,
+        _TowerTexts(text, tokenise, work, threads) if all_text else None,
         tokenise,
         image,
         text,
         None,
     )
+
+
+def _heads(run: Run, image: ImageTower, text: TextTower) -> list[nn.Module]:
+    model = run.model
+    settings = (model.hidden if model.head == "mlp" else None, model.dropout)
+    if not model.dual:
+        dim = model.dim - (run.labels.dim if run.labels else 0)
+        return [make_head("head", tower.width, dim, *settings) for tower in (image, text)]
+    if image.width != text.width:
+        raise TrainingError(f"{model.dual}: its towers give {image.width} and {text.width} numbers, not one space.")
+    _check_prefixes(run, image.width)
+    kind: Literal["unit", "adapter"] = "unit" if model.head == "none" else "adapter"
+    return [make_head(kind, tower.width, tower.width, *settings) for tower in (image, text)]
+
+
+def _check_prefixes(run: Run, dim: int) -> None:
+    if any(prefix >= dim for prefix in run.model.matryoshka):
+        raise TrainingError(f"[model] matryoshka = {list(run.model.matryoshka)}: the vectors have {dim} numbers.")
+
+
+def _freeze(stages: Sequence[nn.Module], count: int) -> int:
+    """How many stages from the input on stay as they are, -1 being all, once they do."""
+    frozen = len(stages) if count < 0 else min(count, len(stages))
+    for stage in stages[:frozen]:
+        stage.requires_grad_(False)
+    return frozen
+
+
+def _classifier(run: Run, image: ImageTower, text: TextTower, moves: bool) -> nn.Module | None:
+    """The image tower's, where its knowledge is kept; it moves only if what it reads does."""
+    if run.labels is None:
+        return None
+    if not isinstance(image, ImageClassifier):
+        raise TrainingError(f"[labels] needs an image tower with a classifier; {image.name} has none.")
+    if run.labels.dim > text.width:
+        raise TrainingError(f"[labels] dim = {run.labels.dim}: {text.name} says only {text.width} numbers of a class.")
+    return image.classifier.requires_grad_(moves)
 
 
 def _first_bias(run: Run) -> float:
@@ -139,9 +168,9 @@ class _FolderTexts:
 class _TowerImages:
     """Stages from the pixels on, as they are now."""
 
-    def __init__(self, stages: Sequence[nn.Module], size: int, path: Path, threads: int) -> None:
+    def __init__(self, stages: Sequence[nn.Module], size: int, work: Path, threads: int) -> None:
         pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-        self._graph = _exported(Chain(list(stages)), {"pixels": pixels}, path, threads)
+        self._graph = _exported(Chain(list(stages)), {"pixels": pixels}, work, threads)
         self.key = self._graph.key
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -151,9 +180,9 @@ class _TowerImages:
 class _TowerTexts:
     """A whole text tower."""
 
-    def __init__(self, tower: TextTower, tokenise: Tokenise, path: Path, threads: int) -> None:
+    def __init__(self, tower: TextTower, tokenise: Tokenise, work: Path, threads: int) -> None:
         ids, mask = tokenise(["a photo", "a photo of two dogs"])
-        self._graph = _exported(tower, {"input_ids": ids, "attention_mask": mask}, path, threads)
+        self._graph = _exported(tower, {"input_ids": ids, "attention_mask": mask}, work, threads)
         self._tokenise = tokenise
         self.key = self._graph.key
 
@@ -176,7 +205,7 @@ class _Logits(nn.Module):
 
 def frozen_classifier(tower: ImageClassifier, work: Path, threads: int) -> FrozenImages:
     """What the tower's classifier says now, before training."""
-    return _TowerImages([_Logits(tower)], tower.size, work / "classifier.onnx", threads)
+    return _TowerImages([_Logits(tower)], tower.size, work, threads)
 
 
 def frozen_towers(sides: Sides, work: Path, threads: int) -> tuple[FrozenImages, FrozenTexts]:
@@ -188,17 +217,21 @@ def frozen_towers(sides: Sides, work: Path, threads: int) -> tuple[FrozenImages,
     assert text is not None
     assert tokenise is not None
     return (
-        _TowerImages(list(image.stages()), image.size, work / "image_whole.onnx", threads),
-        _TowerTexts(text, tokenise, work / "text_whole.onnx", threads),
+        _TowerImages(list(image.stages()), image.size, work, threads),
+        _TowerTexts(text, tokenise, work, threads),
     )
 
 
-def _exported(module: nn.Module, examples: dict[str, Tensor], path: Path, threads: int) -> OnnxGraph:
+def _exported(module: nn.Module, examples: dict[str, Tensor], work: Path, threads: int) -> OnnxGraph:
     from bouba.training.export import export_graph
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    export_graph(module, examples, ["features"], path)
-    return OnnxGraph(path, threads)
+    try:  # in a place of its own: several processes export the same at the same time
+        with tempfile.TemporaryDirectory(dir=work, prefix=".graph-") as place:
+            path = Path(place) / "graph.onnx"
+            export_graph(module, examples, ["features"], path)
+            return OnnxGraph(path, threads)
+    except OSError as error:
+        raise TrainingError(f"{work} cannot be written: {error.strerror or error}. Free some space.") from error
 
 
 Tokenise = Callable[[Sequence[str]], tuple[Tensor, Tensor]]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -41,6 +42,7 @@ class Task:
     knowledge: Knowledge
     world: World
     checkpoint: Path
+    identity: str  # of the run, in the checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,9 @@ class Trained:
 
 def fit(task: Task, progress: Progress, say: Say) -> Trained:
     """Trains the dual encoder on the feed's pairs and judges it by the first exam, from where `progress` stands on."""
-    run, sides, feed, world = task.run, task.sides, task.feed, task.world
-    settings, every = run.optimiser, run.validation.every
-    dual = sides.dual.to(world.device)
+    run, feed, world = task.run, task.feed, task.world
+    settings, checks = run.optimiser, run.validation
+    dual = task.sides.dual.to(world.device)
     start = _state(dual)
     averaged = copy.deepcopy(dual).requires_grad_(False)
     optimiser, scaler = make_optimiser(dual, settings), gradient_scaler(world.device, settings.precision)
@@ -65,40 +67,58 @@ def fit(task: Task, progress: Progress, say: Say) -> Trained:
         _restore(progress, dual, averaged, optimiser, scaler)
     began, first = time.monotonic(), progress.step
     with ThreadPoolExecutor(1) as ahead:
-        upcoming = ahead.submit(feed.batch, progress.step, world)
-        for step in range(progress.step, settings.steps):
-            if run.validation.patience and progress.stale >= run.validation.patience:
+        upcoming = ahead.submit(feed.batch, first, world)
+        for step in range(first, settings.steps):
+            if checks.patience and progress.stale >= checks.patience:
                 break
             batch = upcoming.result()
             upcoming = ahead.submit(feed.batch, step + 1, world)
-            torch.manual_seed(hash((run.seed, step, world.rank)))  # dropout follows from the step, as everything does
-            towers = step >= settings.head_warmup
+            _throw_dice(run.seed, step, world.rank)
             _set_rates(optimiser, settings, step)
             _ready(dual)
+            towers = step >= settings.head_warmup
             loss = train_step(run, dual, batch, task.knowledge, world, towers, optimiser, scaler)
             _average(averaged, dual, settings.averaging, step)
+            done, seconds = step + 1, time.monotonic() - began
             if not math.isfinite(loss):
-                raise TrainingError(f"the loss is {loss} at step {step + 1}. Lower the learning rates or clip_norm.")
-            done = step + 1
-            say({"step": done, "loss": loss, "scale": float(dual.scale().detach()), "s": time.monotonic() - began,
-                 "per_s": (done - first) * len(batch.pairs) / (time.monotonic() - began)})  # fmt: skip
-            if done % every and done < settings.steps:
+                raise TrainingError(f"the loss is {loss} at step {done}. Lower the learning rates or clip_norm.")
+            say({"step": done, "loss": loss, "scale": float(dual.scale().detach()), "s": seconds,
+                 "per_s": (done - first) * len(batch.pairs) / seconds})  # fmt: skip
+            if done % checks.every and done < settings.steps:
                 continue
-            figures = {exam.name: exam.figures(Embed(averaged, sides, world.device)) for exam in task.exams}
-            value = figures[task.exams[0].name][run.validation.metric]
+            figures = _judged(averaged, task, done)
             say({"step": done, "figures": figures})
-            progress.step, progress.stale = done, progress.stale + 1
-            if value > progress.best:
-                progress.best, progress.best_step, progress.stale = value, done, 0
-                progress.states |= {"best": _state(averaged), "figures": figures}
+            _note_best(progress, figures[task.exams[0].name][checks.metric], done, averaged, figures)
             progress.states |= {
                 "network": _state(dual), "averaged": _state(averaged), "optimiser": optimiser.state_dict(),
                 "scaler": scaler.state_dict(),
             }  # fmt: skip
             if world.rank == 0:
-                checkpoint.save(task.checkpoint, run, progress)
+                checkpoint.save(task.checkpoint, progress, task.identity)
     averaged.load_state_dict(progress.states["best"])
     return Trained(averaged, start, progress.states["figures"], progress.best_step)
+
+
+def _throw_dice(seed: int, step: int, rank: int) -> None:
+    """Dropout follows from the step, as everything does."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0]))
+
+
+def _judged(averaged: DualEncoder, task: Task, done: int) -> dict[str, dict[str, float]]:
+    embed = Embed(averaged, task.sides, task.world.device)
+    try:
+        return {exam.name: exam.figures(embed) for exam in task.exams}
+    except ValueError as error:  # vectors that are not numbers have no ranks
+        raise TrainingError(f"at step {done} {error}. Lower the learning rates or clip_norm.") from error
+
+
+def _note_best(
+    progress: Progress, value: float, done: int, averaged: nn.Module, figures: dict[str, dict[str, float]]
+) -> None:
+    progress.step, progress.stale = done, progress.stale + 1
+    if value > progress.best:
+        progress.best, progress.best_step, progress.stale = value, done, 0
+        progress.states |= {"best": _state(averaged), "figures": figures}
 
 
 def _ready(dual: nn.Module) -> None:
@@ -136,8 +156,6 @@ def make_optimiser(dual: DualEncoder, settings: Optimiser) -> torch.optim.Optimi
             decay = settings.weight_decay if parameter.ndim > 1 else 0.0
             key = (rate is not None, settings.learning_rate if rate is None else rate, decay)
             groups.setdefault(key, []).append(parameter)
-    if not groups:
-        raise TrainingError('nothing is trained: both towers are frozen and head = "none".')
     return torch.optim.AdamW(
         [
             {"params": group, "lr": rate, "weight_decay": decay, "peak": rate, "tower": tower}
@@ -152,7 +170,7 @@ def _set_rates(optimiser: torch.optim.Optimizer, settings: Optimiser, step: int)
     rise = max(1, round(settings.warmup * settings.steps))
     share = (step + 1) / rise if step < rise else _cosine((step - rise) / max(1, settings.steps - rise))
     # Towers that have waited for the heads rise on their own: a jump would undo what the pretraining gave.
-    waited = min(1.0, (step - settings.head_warmup + 1) / rise) if settings.head_warmup else 1.0
+    waited = min(1.0, max(0.0, (step - settings.head_warmup + 1) / rise)) if settings.head_warmup else 1.0
     for group in optimiser.param_groups:
         group["lr"] = group["peak"] * share * (waited if group["tower"] else 1.0)
 
@@ -174,13 +192,27 @@ class Log:
     """JSON lines of a run; lines that a resumed run will write again are dropped."""
 
     def __init__(self, path: Path, step: int) -> None:
-        kept = []
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if line and json.loads(line).get("step", 0) <= step]
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        kept = [line for line in read_log(path) if line["step"] <= step]
+        self._write("w", "".join(json.dumps(line) + "\n" for line in kept))
 
     def __call__(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        self._write("a", json.dumps(entry) + "\n")
+
+    def _write(self, mode: str, text: str) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise TrainingError(f"{self._path} cannot be written: {error.strerror or error}.") from error
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Every whole line; a run that was killed, or a disk that was full, may have left half a one."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -19,20 +20,21 @@ from bouba.training.checkpoint import Progress
 from bouba.training.config import Run
 from bouba.training.curves import draw_curves
 from bouba.training.dual import Head
+from bouba.training.export.place import refuse_strangers
 from bouba.training.features import text_features
 from bouba.training.feed import Feed, Source, open_source, plain_features
 from bouba.training.finish import folder_figures, write_folder
-from bouba.training.judge import Embed, Exam, known_metric, open_exam
+from bouba.training.judge import BATCH, Embed, Exam, known_metric, open_exam
 from bouba.training.learner import Sides, frozen_classifier, frozen_towers, open_sides
 from bouba.training.loop import Log, Task, Trained, fit
 from bouba.training.noise import estimate_trust
-from bouba.training.pairs import Pairs, open_pairs
+from bouba.training.pairs import Pairs, read_pairs, usable
+from bouba.training.precision import autocast
+from bouba.training.progress import Advance, counter
 from bouba.training.step import Knowledge
 from bouba.training.towers import ImageClassifier
 
 SAMPLE = 1000  # pairs from which new heads learn the scale of their inputs
-
-Advance = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,50 +62,63 @@ def train(
 ) -> Outcome:
     """Trains, guards and exports; a run that was killed goes on where it was, with the same result.
 
-    Raises TrainingError, ManifestError, ModelMissing or ModelBroken."""
+    Raises TrainingError, ManifestError, MediaError, ModelMissing or ModelBroken."""
     known_metric(run.validation.metric)
+    refuse_strangers(run.out)
     work = work_folder(run)
-    if restart and work.exists():
-        for name in ("checkpoint.pt", "log.jsonl"):
-            (work / name).unlink(missing_ok=True)
+    cache = work / "cache"
     world = distributed.start()
     try:
-        _make(work)
-        progress = checkpoint.load(work / "checkpoint.pt", run) or Progress()
+        _check_machine(run, world)
+        _make(work, restart)
         threads = run.threads or os.cpu_count() or 1
         torch.set_num_threads(threads)
         torch.manual_seed(run.seed)
-        pairs = open_pairs(run, note, _counter(advance, "looking for leaks", 0))
         sides = open_sides(run, work, threads)
-        if world.rank:  # the first process fills the cache that all of them read
+        if world.rank:  # the first process fills the cache that all of them read, and tells what it finds
             distributed.wait()
-        sources = _sources(run, pairs, sides, work / "cache", advance)
+            note, advance = lambda text: None, lambda what, done, total: None
+        pairs = read_pairs(run, note)
+        identity = checkpoint.identity(run, pairs.digest())
+        progress = checkpoint.load(work / "checkpoint.pt", identity) or Progress()
+        pairs = usable(pairs, run, cache, note, advance)
+        sources = _sources(run, pairs, sides, cache, advance)
         classes = _classes(run, sources, sides, work, threads, advance)
         trust = _trust(run, sources, sides, work, threads, advance)
-        feed = Feed(run, sources, sides, work / "cache", _counter(advance, "texts", 0))
-        own = [open_exam(q, sides, work / "cache", _counter(advance, "validation", 0)) for q in pairs.own]
-        general = [open_exam(q, sides, work / "cache", _counter(advance, "validation", 0)) for q in pairs.general]
+        feed = Feed(run, sources, sides, cache, advance)
+        own, general = _exams(pairs, sides, cache, advance)
         if not world.rank:
             distributed.wait()
-        _standardise(sides, feed)
+        if not progress.step:
+            _standardise(sides, feed)
         log = Log(work / "log.jsonl", progress.step) if world.rank == 0 else None
-        say = _sayer(run, log, advance)
-        knowledge = Knowledge(trust, classes)
-        task = Task(run, sides, feed, [*own, *general], knowledge, world, work / "checkpoint.pt")
-        trained = fit(task, progress, say)
-        share, figures, before = _guarded(run, sides, trained, own, general)
+        task = Task(
+            run, sides, feed, [*own, *general], Knowledge(trust, classes), world, work / "checkpoint.pt", identity
+        )
+        trained = fit(task, progress, _sayer(run, log, advance))
+        share, figures, before = _guarded(run, sides, trained, own, general, world.device)
         if world.rank == 0:
-            draw_curves(work / "log.jsonl", work / "curves.png", run.validation.metric)
             write_folder(run, sides, sources, trained.dual, {"best step": trained.step, "validation": _shown(figures)})
             figures = folder_figures(run.out, [*pairs.own, *pairs.general])
+            draw_curves(work / "log.jsonl", work / "curves.png", run.validation.metric)
         return Outcome(run.out, trained.step, figures, before, share)
     finally:
         distributed.stop()
 
 
-def _make(work: Path) -> None:
+def _check_machine(run: Run, world: distributed.World) -> None:
+    autocast(world.device, run.optimiser.precision)
+    pairs = sum(data.per_step for data in run.data)
+    if pairs < world.size:
+        raise TrainingError(f"{pairs} pairs a step cannot be shared by {world.size} processes. Raise per_step.")
+
+
+def _make(work: Path, restart: bool) -> None:
     try:
         work.mkdir(parents=True, exist_ok=True)
+        if restart:
+            for name in ("checkpoint.pt", "log.jsonl"):
+                (work / name).unlink(missing_ok=True)
         free = shutil.disk_usage(work).free
     except OSError as error:
         raise TrainingError(f"{work} cannot be made: {error.strerror}.") from error
@@ -111,22 +126,11 @@ def _make(work: Path) -> None:
         raise TrainingError(f"{work}: {free >> 20} MB are free, and a run needs at least 100 MB.")
 
 
-def _counter(advance: Advance, what: str, total: int) -> Callable[[int], None]:
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        advance(what, done, total)
-
-    return count
-
-
 def _sources(run: Run, pairs: Pairs, sides: Sides, cache: Path, advance: Advance) -> list[Source]:
     sources: list[Source] = []
     for settings, records in pairs.train:
         groups, first = (sum(len(s.records) for s in sources), sum(s.pairs for s in sources))
-        count = _counter(advance, f"pictures of {settings.label}", len(records) * settings.views)
+        count = counter(advance, f"pictures of {settings.label}", len(records) * settings.views)
         sources.append(open_source(run, settings, records, sides, cache, (groups, first), count))
     return sources
 
@@ -137,10 +141,12 @@ def _classes(
     """What the pretrained classifier says of every picture: float16 logits [pictures, classes]."""
     if run.labels is None or not isinstance(sides.image_tower, ImageClassifier):
         return None
+    if not sides.image_tower.classifier.weight.requires_grad:  # nor does anything before it change
+        return None
     classifier = frozen_classifier(sides.image_tower, work, threads)
     blocks = []
     for source in sources:
-        count = _counter(advance, f"classes of {source.settings.label}", len(source.records))
+        count = counter(advance, f"classes of {source.settings.label}", len(source.records))
         blocks.append(plain_features(run, source.settings, source.records, sides, classifier, work / "cache", count))
     return torch.from_numpy(np.concatenate(blocks))
 
@@ -152,14 +158,22 @@ def _trust(run: Run, sources: list[Source], sides: Sides, work: Path, threads: i
     images, texts = frozen_towers(sides, work, threads)
     trust = []
     for source in sources:
-        count = _counter(advance, f"doubts about {source.settings.label}", len(source.records))
-        pictures = plain_features(run, source.settings, source.records, sides, images, work / "cache", count)
         wordings = {text: row for row, text in enumerate(dict.fromkeys(t for ts in source.texts for t in ts))}
+        count = counter(advance, f"doubts about {source.settings.label}", len(source.records) + len(wordings))
+        pictures = plain_features(run, source.settings, source.records, sides, images, work / "cache", count)
         words = text_features(texts, list(wordings), work / "cache", count)
         pairs = np.array([(row, wordings[text]) for row, own in enumerate(source.texts) for text in own])
         shared = sides.image_tower is None or run.model.dual is not None
         trust.append(estimate_trust(np.asarray(pictures, np.float32), words, pairs, shared=shared, seed=run.seed))
     return torch.from_numpy(np.concatenate(trust)).float()
+
+
+def _exams(pairs: Pairs, sides: Sides, cache: Path, advance: Advance) -> tuple[list[Exam], list[Exam]]:
+    """Those that the run is judged by, and the general ones."""
+    asked = [*pairs.own, *pairs.general]
+    count = counter(advance, "validation", sum(len(q.pictures) + len(set(q.texts)) for q in asked))
+    exams = [open_exam(questions, sides, cache, count) for questions in asked]
+    return exams[: len(pairs.own)], exams[len(pairs.own) :]
 
 
 @torch.no_grad()
@@ -170,10 +184,12 @@ def _standardise(sides: Sides, feed: Feed) -> None:
         return
     images: list[Tensor] = []
     texts: list[Tensor] = []
-    while sum(len(block) for block in images) < SAMPLE:
-        batch = feed.batch(len(images), alone)
-        images.append(dual.image.tower(batch.images))
-        texts.append(dual.text.tower(*batch.texts))
+    for step in itertools.count():
+        batch = feed.batch(step, alone)
+        images += [dual.image.tower(part) for part in torch.split(batch.images, BATCH)]
+        texts += [dual.text.tower(*part) for part in zip(*(torch.split(x, BATCH) for x in batch.texts), strict=True)]
+        if sum(map(len, images)) >= min(SAMPLE, feed.pairs):
+            break
     dual.image.head.standardise(torch.cat(images))
     dual.text.head.standardise(torch.cat(texts))
 
@@ -189,7 +205,7 @@ def _sayer(run: Run, log: Log | None, advance: Advance) -> Callable[[dict[str, A
 
 
 def _guarded(
-    run: Run, sides: Sides, trained: Trained, own: list[Exam], general: list[Exam]
+    run: Run, sides: Sides, trained: Trained, own: list[Exam], general: list[Exam], device: torch.device
 ) -> tuple[float, dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """Where a model that worked was trained further: only as far from it as the general sets allow."""
     works_already = sides.base is not None or run.model.dual is not None
@@ -200,7 +216,7 @@ def _guarded(
 
     def measure(share: float) -> tuple[float, tuple[float, ...]]:
         trained.dual.load_state_dict(guard.blended(trained.start, end, share))
-        embed = Embed(trained.dual, sides, torch.device("cpu"))
+        embed = Embed(trained.dual, sides, device)
         seen[share] = {exam.name: exam.figures(embed) for exam in [*own, *general]}
         metric = run.validation.metric
         return seen[share][own[0].name][metric], tuple(seen[share][exam.name][metric] for exam in general)

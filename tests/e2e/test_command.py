@@ -162,6 +162,11 @@ def test_bad_files_are_reported_not_fatal(command: Command, photos: Path, tiny_m
         (["search", "red", "-k", "0"], 2, "-k"),
         (["models", "no/such"], 1, "model.json"),
         (["remove"], 2, "--where"),
+        (["train", "none.toml"], 2, "none.toml"),
+        (["audit", "none.jsonl"], 2, "none.jsonl"),
+        (["migrate"], 2, "--cancel"),
+        (["migrate", "--model", "builtin"], 1, "no gallery"),
+        (["models", "pull", "ViT-B-32"], 1, "openclip:"),
     ],
 )
 def test_errors_have_a_message_and_a_code(command: Command, arguments: list[str], code: int, words: str) -> None:

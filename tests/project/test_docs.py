@@ -12,12 +12,17 @@ import pytest
 
 import bouba
 from bouba.cli import commands
+from bouba.ingest import Report
+from bouba.migrate import MigrationReport
+from bouba.training import config
+from bouba.training.noise.audit import Audit
+from bouba.training.noise.mixture import Share
 from bouba.types import Hit, Item
 
 ROOT = Path(__file__).parents[2]
-COMMAND, PYTHON, README, ARCHITECTURE = (
+COMMAND, PYTHON, README, ARCHITECTURE, TRAINING = (
     (ROOT / name).read_text(encoding="utf-8")
-    for name in ("docs/command.md", "docs/python.md", "README.md", "docs/architecture.md")
+    for name in ("docs/command.md", "docs/python.md", "README.md", "docs/architecture.md", "docs/training.md")
 )
 
 
@@ -57,6 +62,37 @@ def test_json_keys_of_a_hit_are_documented() -> None:
     assert keys in COMMAND
 
 
+@pytest.mark.parametrize(
+    ("command", "made"),
+    [
+        ("audit", Audit("d", "m", 0, (), Share(0.0, 0.0, 0.0)).to_dict(1)),
+        ("migrate", MigrationReport("m").to_dict()),
+        ("add", {**Report().to_dict(), "items": 0}),
+    ],
+)
+def test_json_keys_of_an_answer_are_documented(command: str, made: dict[str, object]) -> None:
+    row = next(line for line in COMMAND.splitlines() if line.startswith(f"| `{command} --json`"))
+    assert set(made) <= set(re.findall(r'"(\w+)"', row))
+
+
+def test_every_key_of_a_run_is_documented_once() -> None:
+    table, documented = "", []
+    for line in TRAINING[TRAINING.index("## Every key") :].splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 6 and "`" in cells[2]:
+            table = cells[1].strip("`[]") or table
+            documented += [(table, key) for key in re.findall(r"`(\w+)`", cells[2])]
+    tables = {
+        "model": config.Model, "labels": config.Labels, "data": config.Data, "validation": config.Validation,
+        "loss": config.Loss, "noise": config.Noise, "optimiser": config.Optimiser, "export": config.Export,
+    }  # fmt: skip
+    keys = [("", key) for key in config.Run.__struct_fields__ if key not in tables]
+    keys += [(name, key) for name, kind in tables.items() for key in kind.__struct_fields__]
+    assert sorted(documented) == sorted(keys)
+    sets = next(line for line in TRAINING.splitlines() if line.startswith("| `[validation]`"))
+    assert set(config.Check.__struct_fields__) <= set(re.findall(r"`(\w+)`", sets))
+
+
 def test_architecture_names_every_room() -> None:
     for path in (ROOT / "bouba").iterdir():
         if path.name not in {"__pycache__", "__main__.py", "py.typed"}:
@@ -82,11 +118,25 @@ def test_readme_commands_run(photos: Path, tmp_path: Path) -> None:
     (photos / "red.png").rename(tmp_path / "sofa.jpg")
     (tmp_path / "Pictures").mkdir()
     (photos / "green.png").rename(tmp_path / "Pictures/green.png")
-    lines = re.findall(r"^\$ bouba (.*)$", README, re.MULTILINE)
+    lines = re.findall(r"^\$ bouba (.*)$", README.split("## From Python")[0], re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
         line = line.split("#")[0].replace("~", ".").replace("--open", "--sheet out.png")
         subprocess.run(f"{sys.executable} -m bouba {line}", shell=True, cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_commands_in_the_docs_exist() -> None:
+    """With every option that is named."""
+    told = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    lines = re.findall(r"^\$ bouba (.*)$", told, re.MULTILINE)
+    assert len(lines) > 15
+    for line in lines:
+        name, *rest = line.split("#")[0].split()
+        command = commands.commands[name]
+        if isinstance(command, click.Group) and rest and rest[0] in command.commands:
+            command = command.commands[rest[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in rest if word.startswith("-")} <= options, line
 
 
 def test_no_link_leads_nowhere() -> None:

@@ -36,7 +36,14 @@ ALLOWED = {
 }
 ONLY_IN = {
     "torch": {"training"},
+    "torchvision": {"training"},
+    "timm": {"training"},
+    "open_clip": {"training"},
+    "transformers": {"training"},
     "onnx": {"training"},
+    "onnxscript": {"training"},
+    "matplotlib": {"training"},
+    "msgspec": {"training"},
     "lance": {"stores"},
     "onnxruntime": {"encoders", "training"},
     "click": {"cli", "training"},

@@ -42,8 +42,12 @@ def test_towers_replace_the_base(tmp_path: Path) -> None:
         ("[model]\nbase = 'builtin'\nhead = 'none'\n", "dual encoder"),
         ("[model]\nbase = 'builtin'\n[labels]\n", "[labels] needs"),
         ("[[data]]\npath = 'shop/other.jsonl'\n", "same name"),
-        ("[model]\nbase = 'builtin'\ndim = 128\nmatryoshka = [256]\n", "prefixes shorter"),
+        ("[model]\nimage = 'a'\ntext = 'b'\ndim = 128\nmatryoshka = [256]\n", "prefixes shorter"),
+        ("[model]\nimage = 'a'\ntext = 'b'\ndim = 128\n[labels]\ndim = 128\n", "leaves nothing"),
+        ("[loss]\nkind = 'sigmoid'\nhardness = 0.5\n", "hardness"),
+        ("[validation]\nsets = [{ path = 'a/x.csv' }]\ngeneral = [{ path = 'a/y.csv' }]\n", "same name"),
         ("[noise]\nmethod = 'magic'\n", "magic"),
+        ("[validation]\nseed = 1\n", "seed"),
         ("nonsense", "run.toml"),
     ],
 )

@@ -182,13 +182,14 @@ def test_two_processes_train_as_one_with_the_same_batch(pairs: Path, tiny_model_
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_gradient_caching_trains_as_the_whole_batch(pairs: Path, tiny_model_folder: Path, dropout: float) -> None:
     model = {"model": f'base = "{tiny_model_folder}"\nhidden = 16\ndropout = {dropout}'}
-    whole = _run(pairs, tiny_model_folder, "whole", **model)
-    chunked = _run(
-        pairs, tiny_model_folder, "chunked", optimiser="steps = 12\nlearning_rate = 0.01\nmicro_batch = 3", **model
-    )
+    steps = "steps = 40\nlearning_rate = 0.01"
+    whole = _run(pairs, tiny_model_folder, "whole", optimiser=steps, **model)
+    chunked = _run(pairs, tiny_model_folder, "chunked", optimiser=f"{steps}\nmicro_batch = 3", **model)
     train(whole)
     train(chunked)
     if dropout == 0.0:
         np.testing.assert_allclose(_losses(chunked), _losses(whole), atol=1e-5)
-    else:  # other dice for every chunk, and still a run that learns
-        assert _losses(chunked)[-1] < _losses(chunked)[0]
+    else:  # other dice for every chunk, and still the same run but for them
+        assert _losses(chunked) != _losses(whole)
+        np.testing.assert_allclose(_losses(chunked), _losses(whole), atol=0.4)
+        assert np.corrcoef(_losses(chunked), _losses(whole))[0, 1] > 0.9

@@ -51,6 +51,7 @@ class Leak:
 @dataclass(frozen=True, slots=True)
 class _Print:
     digests: tuple[bytes, ...]  # of what could be read: picture, sound
+    flaw: str  # why the picture or the sound cannot be used
     phash: int | None  # None without a picture, and for one too plain to tell from another
     look: npt.NDArray[np.uint8] | None  # [768]
 
@@ -61,13 +62,14 @@ def find_leaks(
     *,
     max_distance: int = MAX_DISTANCE,
     advance: Advance = lambda count: None,
+    broken: Callable[[Record, str], None] = lambda record, why: None,
 ) -> list[Leak]:
     """One for every training record that shows or sounds what a validation record does, in order.
 
     Reads every medium once, on all cores, and tells `advance` how many records are done; takes about 1 KB a picture
-    while it runs. What can't be read is left out: it can't be trained on either."""
-    val_prints = list(_prints(val, advance))
-    train_prints = list(_prints(train, advance))
+    while it runs. What can't be read is left out, and `broken` is told: it can't be trained on either."""
+    val_prints = list(_prints(val, advance, broken))
+    train_prints = list(_prints(train, advance, broken))
     leaks = {i: Leak(train[i], val[j], None) for i, j in _same_bytes(train_prints, val_prints)}
     for i, j, distance in _look_alikes(train_prints, val_prints, max_distance):
         leaks.setdefault(i, Leak(train[i], val[j], distance))
@@ -84,11 +86,15 @@ def refuse_leaks(
     """Raises TrainingError where `find_leaks` finds any."""
     leaks = find_leaks(train, val, max_distance=max_distance, advance=advance)
     if leaks:
-        examples = "; ".join(str(leak) for leak in leaks[:3]) + "; ..." * (len(leaks) > 3)
-        raise TrainingError(
-            f"{len(leaks)} of {len(train)} training records are in the validation set too: {examples}. What is "
-            "learned by heart can't be judged: remove one of each two, or give both the same item in an item column."
-        )
+        raise leaking([str(leak) for leak in leaks], len(train))
+
+
+def leaking(leaks: Sequence[str], records: int) -> TrainingError:
+    examples = "; ".join(leaks[:3]) + "; ..." * (len(leaks) > 3)
+    return TrainingError(
+        f"{len(leaks)} of {records} training records are in the validation set too: {examples}. What is "
+        "learned by heart can't be judged: remove one of each two, or give both the same item in an item column."
+    )
 
 
 def without_leaks(train: Sequence[Record], leaks: Sequence[Leak]) -> list[Record]:
@@ -102,32 +108,32 @@ def _name(record: Record) -> str:
     return shown.name if shown else record.item
 
 
-def _prints(records: Sequence[Record], advance: Advance) -> Iterator[_Print]:
+def _prints(records: Sequence[Record], advance: Advance, broken: Callable[[Record, str], None]) -> Iterator[_Print]:
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1)) as pool:
         for start in range(0, len(records), _AHEAD):
             some = records[start : start + _AHEAD]
-            yield from pool.map(_print, some)
+            for record, made in zip(some, pool.map(_print, some), strict=True):
+                if made.flaw:
+                    broken(record, made.flaw)
+                yield made
             advance(len(some))
 
 
 def _print(record: Record) -> _Print:
-    digests, picture = [], b""
-    for medium in (record.audio, record.image):
-        try:
-            picture = medium.read() if medium else b""
-        except MediaError:
-            picture = b""
-        if picture:
-            digests.append(hashlib.sha256(picture).digest())
-    phash, look = _appearance(picture)  # the loop ends with the picture
-    return _Print(tuple(digests), phash, look)
+    digests: list[bytes] = []
+    try:
+        for medium in (record.audio, record.image):
+            if medium:
+                data = medium.read()
+                digests.append(hashlib.sha256(data).digest())
+        phash, look = _appearance(data) if record.image else (None, None)  # the loop ends with the picture
+    except MediaError as error:
+        return _Print(tuple(digests), str(error), None, None)
+    return _Print(tuple(digests), "", phash, look)
 
 
 def _appearance(picture: bytes) -> tuple[int | None, npt.NDArray[np.uint8] | None]:
-    try:
-        rgb = decode_image(picture, side=_DECODED_SIDE).rgb
-    except MediaError:
-        return None, None
+    rgb = decode_image(picture, side=_DECODED_SIDE).rgb
     phash = int(perceptual_hash(rgb), 16)
     if phash.bit_count() < _MIN_BITS:
         return None, None

@@ -25,7 +25,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     cannot be written. A process that is killed leaves a hidden folder, which a later export beside it removes.
     """
     target = target.expanduser().absolute()
-    _refuse_strangers(target)
+    refuse_strangers(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
@@ -39,7 +39,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         ) from error
 
 
-def _refuse_strangers(target: Path) -> None:
+def refuse_strangers(target: Path) -> None:
     if not target.exists() and not target.is_symlink():
         return
     there = {path.name for path in target.iterdir()} if target.is_dir() else {target.name}

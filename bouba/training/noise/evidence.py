@@ -14,7 +14,7 @@ import numpy as np
 from bouba.errors import TrainingError
 from bouba.training.noise.canonical import Canonical
 from bouba.training.noise.pairs import Doubles, Floats, Ints, PairSet
-from bouba.training.noise.siblings import sibling_evidence, sibling_table
+from bouba.training.noise.siblings import sibling_evidence, sibling_table, without
 
 ANCHORS = 1024  # other texts, and other pictures, that stand for all of them
 SHARPNESS = 2.0  # standard deviations of a chance cosine count e-fold
@@ -70,7 +70,7 @@ class Witness:
             columns += [cosine - np.log(across.by_image(images, *leave_texts))]
             columns += [cosine - np.log(across.by_text(texts, *leave_images))]
         if _common(self._by_image):
-            siblings = _without(self._by_image[images], picture_of)
+            siblings = without(self._by_image[images], picture_of)
             leave_out = texts, *self._sisters(text_of)
             columns += [
                 sibling_evidence(
@@ -79,7 +79,7 @@ class Witness:
                 for usual in self._among_texts
             ]
         if _common(self._by_text):
-            siblings = _without(self._by_text[texts], text_of)
+            siblings = without(self._by_text[texts], text_of)
             columns += [
                 sibling_evidence(
                     usual.rows, images, siblings, self.pairs.image, self.trust, usual.sharpness, usual(images, images)
@@ -92,7 +92,7 @@ class Witness:
         """The other texts of the pictures of pairs [k], one list [k] for each, -1 for none.
 
         A text resembles them, which says nothing of how alike texts usually are."""
-        others = _without(self._by_image[self.pairs.image[rows]], rows)
+        others = without(self._by_image[self.pairs.image[rows]], rows)
         return [np.where(column >= 0, self.pairs.text[column], -1) for column in others.T]
 
 
@@ -160,10 +160,6 @@ def _some(rows: Ints, rng: np.random.Generator) -> Ints:
 def _common(siblings: Ints) -> bool:
     """Whether enough have a sibling that it is worth asking them."""
     return siblings.shape[1] > 1 and float((siblings[siblings[:, 0] >= 0, 1] >= 0).mean()) >= SIBLINGS_FROM
-
-
-def _without(siblings: Ints, own: Ints) -> Ints:
-    return np.where(siblings == own[:, None], -1, siblings)
 
 
 def sharpness(rows: Floats, others: Floats) -> float:

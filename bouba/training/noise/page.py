@@ -17,6 +17,13 @@ from bouba.training.noise.audit import Audit, Judged
 
 JUDGED, PAGE, CLEAN = "audit.jsonl", "audit.html", "clean.jsonl"
 
+# Beside the report's own style: a suspect is one small picture and two texts.
+_STYLE = """\
+.suspect { grid-template-columns: 160px minmax(0, 1fr); gap: 8px 28px; }
+.suspect h4:not(:first-child) { margin-top: .9rem; }
+.suspect .asked small { display: block; margin-top: .35rem; }
+@media (max-width: 480px) { .suspect { grid-template-columns: minmax(0, 1fr); } }
+"""
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -53,7 +60,7 @@ def page(audit: Audit, limit: int) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>Audit: {escape(audit.data)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"<title>Audit: {escape(audit.data)}</title>\n<style>\n{style}{_STYLE}</style>\n</head>\n<body>\n"
         f"{_header(audit)}\n<main>\n{_suspects(audit, limit)}{_notes(audit)}</main>\n</body>\n</html>\n"
     )
 
@@ -79,8 +86,8 @@ def _suspects(audit: Audit, limit: int) -> str:
     suspects = [pair for pair in audit.pairs if pair.believed_wrong]
     show = cache(exhibit)
     shown = "".join(_suspect(pair, show) for pair in suspects[:limit])
-    more = f"The {limit:,} most suspicious of {len(suspects):,}." if len(suspects) > limit else ""
-    about = more if suspects else "No pair is believed wrong."
+    about = f"The {limit:,} most suspicious of {len(suspects):,}. " if len(suspects) > limit else ""
+    about += f"{JUDGED} lists every pair, {CLEAN} those to keep." if suspects else "No pair is believed wrong."
     return (
         '<section aria-labelledby="suspects"><h2 id="suspects">Suspects</h2>'
         f'<p class="aside">{about}</p>{shown}</section>\n'
@@ -88,10 +95,12 @@ def _suspects(audit: Audit, limit: int) -> str:
 
 
 def _suspect(pair: Judged, show: Show) -> str:
-    better = f"<h4>Fits better</h4>{_words(pair.better)}" if pair.better else ""
+    better = f"<h4>Of the set's texts, this one fits better</h4>{_words(pair.better)}" if pair.better else ""
+    chance = f"{pair.p_right:.0%}" if pair.p_right >= 0.005 else "under 1%"
     return (
-        f'<article class="example"><div class="asked">{show(str(pair.picture))}</div>'
-        f'<div class="answered"><h4>Says <span class="rank">{pair.p_right:.0%} likely right</span></h4>'
+        f'<article class="example suspect"><div class="asked">{show(str(pair.picture))}'
+        f'<small dir="auto">{escape(pair.picture.name)}</small></div>'
+        f'<div class="answered"><h4>Believed wrong <small>{chance} likely to be right</small></h4>'
         f"{_words(pair.text)}{better}</div></article>"
     )
 

@@ -22,6 +22,11 @@ def sibling_table(keys: Ints, rng: np.random.Generator) -> Ints:
     return table
 
 
+def without(siblings: Ints, own: Ints) -> Ints:
+    """Siblings [k, s] of the pairs `own` [k], each pair itself left out."""
+    return np.where(siblings == own[:, None], -1, siblings)
+
+
 def sibling_evidence(
     rows: Floats, one: Ints, siblings: Ints, of_pair: Ints, trust: Doubles, sharpness: float, usual: Doubles
 ) -> Doubles:
@@ -36,5 +41,17 @@ def sibling_evidence(
         weight = np.where(column >= 0, trust[column], 0.0)
         cosine = np.einsum("nd,nd->n", rows[one], rows[of_pair[column]])
         near += weight * np.exp(sharpness * cosine.astype(np.float64))
+        known += weight
+    return np.asarray(np.log((near / usual + PRIOR) / (known + PRIOR)))
+
+
+def sibling_evidence_of_all(
+    rows: Floats, siblings: Ints, of_pair: Ints, trust: Doubles, sharpness: float, usual: Doubles
+) -> Doubles:
+    """The same [k, rows] for every row in the place of the one in question; `usual` [rows]."""
+    near, known = np.zeros((len(siblings), len(rows))), np.zeros((len(siblings), 1))
+    for column in siblings.T:
+        weight = np.where(column >= 0, trust[column], 0.0)[:, None]
+        near += weight * np.exp(sharpness * (rows[of_pair[column]] @ rows.T))
         known += weight
     return np.asarray(np.log((near / usual + PRIOR) / (known + PRIOR)))
