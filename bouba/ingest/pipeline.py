@@ -111,6 +111,7 @@ class _Run:
             elif isinstance(read, Seen):
                 self._seen.append(read)
             elif (fitted := self._fitted(read.entry)) is not None:
+                self._seen = [replace(s, earlier=True) if s.file.id == read.item.id else s for s in self._seen]
                 prepared.append(replace(read, item=replace(read.item, attributes=fitted)))
         self._encode(prepared)
         waiting = len(self._encoded) + len(self._seen) + self._failed
@@ -192,7 +193,8 @@ class _Run:
         now = dict(before)
         for one in seen:
             item = now[one.file.id]
-            merged = {**item.attributes, **(self._fitted(one.entry) or {})}
+            fitted = self._fitted(one.entry) or {}
+            merged = {**fitted, **item.attributes} if one.earlier else {**item.attributes, **fitted}
             there = not move or not one.entry.path or os.path.exists(item.path)
             now[item.id] = replace(item, attributes=merged, path=item.path if there else one.entry.path)
         for one in seen:  # against the end of all of them: of several rows about one picture the last one counts

@@ -30,6 +30,7 @@ class Seen:
 
     entry: Entry
     file: FileRow
+    earlier: bool = False  # than the entry that the picture was read for: threads do not read in the entries' order
 
 
 @dataclass(frozen=True, slots=True)

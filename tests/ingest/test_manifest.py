@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 import bouba
 from bouba.errors import ManifestError
+from bouba.ingest.reading import Reader
 
 ROWS = [
     {"image": "red.png", "id": 7, "price": 3, "brand": "A", "tags": ["x", "y"], "sale": True, "since": "2024-05-01"},
@@ -119,6 +122,23 @@ def test_of_two_rows_about_one_picture_the_last_counts(gallery: bouba.Gallery, p
     assert [item.attributes for item in gallery.items()] == [{"price": 2.0}]
     again = gallery.add(path)
     assert (again.unchanged, again.updated) == (2, 0)
+
+
+def test_the_last_row_counts_even_if_it_is_read_first(
+    gallery: bouba.Gallery, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, calls = Reader._claim, itertools.count()
+
+    def late_first(self: Reader, item_id: str) -> bool:
+        if next(calls) == 0:
+            time.sleep(0.5)  # the thread of the first row comes after that of the second
+        return claim(self, item_id)
+
+    monkeypatch.setattr(Reader, "_claim", late_first)
+    rows = [{"image": "red.png", "price": 1, "brand": "A"}, {"image": "red.png", "price": 2}]
+    report = gallery.add(write(photos / "list.jsonl", rows))
+    assert [item.attributes for item in gallery.items()] == [{"brand": "A", "price": 2.0}]
+    assert report.added == 1
 
 
 def test_bytes_in_parquet(gallery: bouba.Gallery, photos: Path) -> None:
