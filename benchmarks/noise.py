@@ -218,17 +218,20 @@ def compute(split: str, data: EvaluationSet) -> dict[str, Floats]:
     tokenizer = Tokenizer.from_str(text_tower.tokenizer_json)
     tokenizer.enable_padding()
     tokenizer.enable_truncation(text_tower.max_tokens)
-    images, texts = [], []
+    images = []
     for start in range(0, len(data.images), 32):
         rgb = [load_image(path).rgb for path in data.images[start : start + 32]]
         square = [picture.resize((image_tower.size, image_tower.size), Image.Resampling.BILINEAR) for picture in rgb]
         images.append(image_tower(torch.tensor(np.stack([np.asarray(picture) for picture in square]))).numpy())
     distinct = list(dict.fromkeys(data.texts))
-    for start in range(0, len(distinct), 32):
-        encoded = tokenizer.encode_batch(distinct[start : start + 32])
+    order = sorted(range(len(distinct)), key=lambda row: len(distinct[row]))  # of like length, so little is padding
+    texts = np.zeros((len(distinct), text_tower.width), np.float32)
+    for start in range(0, len(order), 32):
+        rows = order[start : start + 32]
+        encoded = tokenizer.encode_batch([distinct[row] for row in rows])
         ids, mask = torch.tensor([e.ids for e in encoded]), torch.tensor([e.attention_mask for e in encoded])
-        texts.append(text_tower(ids, mask).numpy())
-    return {f"{split}_images": np.concatenate(images), f"{split}_texts": np.concatenate(texts)}
+        texts[rows] = text_tower(ids, mask).numpy()
+    return {f"{split}_images": np.concatenate(images), f"{split}_texts": texts}
 
 
 HEADING = [
