@@ -30,7 +30,7 @@ def train(run: Path, restart: bool, as_json: bool) -> None:
     Examples:
       bouba train run.toml
       bouba add ~/shop --gallery ~/shop.bouba --model mine
-      bouba evaluate pairs.jsonl --model mine --against builtin
+      bouba evaluate others.jsonl --model mine --against builtin
     """
     with training_installed(), _bars() as advance:
         from bouba.training.config import read_run
