@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from bouba.encoders.model import fit_picture
 from bouba.evaluation.data import EvaluationSet, read_set
 from bouba.evaluation.metrics import hit_rate_at_k
 from bouba.evaluation.ranks import Relevance, rank_vectors
@@ -30,6 +31,8 @@ from bouba.evaluation.results import Interval
 from bouba.evaluation.uncertainty import bootstrap_interval
 from bouba.media import load_image
 from bouba.training.dual import Head
+from bouba.training.features import by_length
+from bouba.training.learner import tokeniser
 from bouba.training.losses import info_nce, per_pair_loss
 from bouba.training.noise import PairSet, score_pairs, trust_from_losses
 from bouba.training.noise.pairs import Bools, Doubles, Floats, Ints
@@ -209,28 +212,16 @@ def pairs_of(data: EvaluationSet) -> Ints:
 
 @torch.no_grad()
 def compute(split: str, data: EvaluationSet) -> dict[str, Floats]:
-    from PIL import Image
-    from tokenizers import Tokenizer
-
     from bouba.training.towers import open_image_tower, open_text_tower
 
     image_tower, text_tower = open_image_tower("efficientnet-lite2"), open_text_tower("minilm-l6")
-    tokenizer = Tokenizer.from_str(text_tower.tokenizer_json)
-    tokenizer.enable_padding()
-    tokenizer.enable_truncation(text_tower.max_tokens)
+    tokenise = tokeniser(text_tower)
     images = []
     for start in range(0, len(data.images), 32):
         rgb = [load_image(path).rgb for path in data.images[start : start + 32]]
-        square = [picture.resize((image_tower.size, image_tower.size), Image.Resampling.BILINEAR) for picture in rgb]
-        images.append(image_tower(torch.tensor(np.stack([np.asarray(picture) for picture in square]))).numpy())
-    distinct = list(dict.fromkeys(data.texts))
-    order = sorted(range(len(distinct)), key=lambda row: len(distinct[row]))  # of like length, so little is padding
-    texts = np.zeros((len(distinct), text_tower.width), np.float32)
-    for start in range(0, len(order), 32):
-        rows = order[start : start + 32]
-        encoded = tokenizer.encode_batch([distinct[row] for row in rows])
-        ids, mask = torch.tensor([e.ids for e in encoded]), torch.tensor([e.attention_mask for e in encoded])
-        texts[rows] = text_tower(ids, mask).numpy()
+        square = [fit_picture(each, image_tower.size, image_tower.resize, image_tower.interpolation) for each in rgb]
+        images.append(image_tower(torch.from_numpy(np.stack(square))).numpy())
+    texts = by_length(list(dict.fromkeys(data.texts)), lambda some: text_tower(*tokenise(some)).numpy())
     return {f"{split}_images": np.concatenate(images), f"{split}_texts": texts}
 
 

@@ -92,15 +92,24 @@ def text_features(
     if path.exists():
         advance(len(texts))
         return np.array(_mapped(path))
-    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # texts of like length: little padding
-    blocks = []
-    for rows in _batches(range(len(order))):
-        blocks.append(frozen([texts[order[row]] for row in rows]))
-        advance(len(rows))
-    out = np.concatenate(blocks)[np.argsort(order)]
+    out = by_length(texts, frozen, advance)
     with new_file(path) as file:
         np.save(file, out)
     return out
+
+
+def by_length(
+    texts: Sequence[str],
+    encode: Callable[[Sequence[str]], npt.NDArray[np.float32]],
+    advance: Callable[[int], None] = lambda count: None,
+) -> npt.NDArray[np.float32]:
+    """[n, width] in the order of the texts, encoded in batches of like length, which need little padding."""
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    blocks = []
+    for rows in _batches(range(len(order))):
+        blocks.append(encode([texts[order[row]] for row in rows]))
+        advance(len(rows))
+    return np.asarray(np.concatenate(blocks)[np.argsort(order)])
 
 
 def is_current(path: Path, pictures: Sequence[Media]) -> bool:

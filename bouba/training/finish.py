@@ -15,6 +15,7 @@ from bouba.training.config import Run
 from bouba.training.data.pictures import decode
 from bouba.training.dual import Chain, DualEncoder
 from bouba.training.export import HeadFacts, ModelFacts, with_heads, write_model
+from bouba.training.features import by_length
 from bouba.training.feed import Source
 from bouba.training.judge import Questions, figures_of
 from bouba.training.labels import ImageBlocks, Joined, TextBlocks, fit_label_transfer
@@ -87,13 +88,11 @@ def _text_encoder(sides: Sides, tower: nn.Module) -> Callable[[Sequence[str]], V
     assert tokenise is not None
 
     @torch.no_grad()
-    def encode(texts: Sequence[str]) -> Vectors:
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        blocks = [tower(*tokenise([texts[row] for row in order[i : i + 64]])) for i in range(0, len(order), 64)]
-        rows: Vectors = torch.cat(blocks).numpy()[np.argsort(order)]
-        return rows
+    def block(texts: Sequence[str]) -> Vectors:
+        rows: Tensor = tower(*tokenise(texts))
+        return rows.numpy()
 
-    return encode
+    return lambda texts: by_length(texts, block)
 
 
 def _calibration(run: Run, sides: Sides, sources: Sequence[Source]) -> list[Pixels]:
@@ -119,18 +118,13 @@ def _facts(run: Run, sides: Sides, sources: Sequence[Source]) -> ModelFacts:
     image, text = sides.image_tower, sides.text_tower
     assert image is not None
     assert text is not None
-    return ModelFacts(
+    return ModelFacts.of_towers(
+        image,
+        text,
         name=run.name,
         version=run.version,
         licence=run.licence,
         dim=image.width if run.model.dual else run.model.dim,
-        size=image.size,
-        mean=image.mean,
-        std=image.std,
-        resize=image.resize,
-        interpolation=image.interpolation,
-        tokenizer_json=text.tokenizer_json,
-        max_tokens=text.max_tokens,
         matryoshka=run.model.matryoshka,
         trained_on=_trained_on(sources),
         sources=tuple({"name": t.name, "licence": t.licence, "url": t.url} for t in (image, text)),

@@ -68,18 +68,13 @@ def _write(
 ) -> Path:
     from bouba.training.export import ModelFacts, write_model
 
-    facts = ModelFacts(
+    facts = ModelFacts.of_towers(
+        image,
+        text,
         name=short_name(name),
         version="1",
         licence=image.licence,
         dim=image.width,
-        size=image.size,
-        mean=image.mean,
-        std=image.std,
-        resize=image.resize,
-        interpolation=image.interpolation,
-        tokenizer_json=text.tokenizer_json,
-        max_tokens=text.max_tokens,
         sources=({"name": name, "licence": image.licence, "url": image.url},),
         summary=f"The dual encoder {name}, converted with `bouba models pull {name}`. It was not trained further.",
     )

@@ -21,7 +21,7 @@ from bouba.training.data.media import File, Media
 from bouba.training.data.pictures import decode
 from bouba.training.data.records import Record
 from bouba.training.dual import DualEncoder
-from bouba.training.features import image_features, text_features
+from bouba.training.features import by_length, image_features, text_features
 from bouba.training.learner import Sides
 
 if TYPE_CHECKING:
@@ -145,10 +145,9 @@ class Embed:
             inputs = torch.from_numpy(features).to(self._device)
             rows: Tensor = self.dual.text(inputs)[1]
             return rows.float().cpu().numpy()
+        return by_length(texts, self._text_block)
+
+    def _text_block(self, texts: Sequence[str]) -> Vectors:
         assert self._sides.tokenise is not None
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        blocks = []
-        for start in range(0, len(order), BATCH):
-            tokens = self._sides.tokenise([texts[row] for row in order[start : start + BATCH]])
-            blocks.append(self.dual.text(*(part.to(self._device) for part in tokens))[1].float().cpu())
-        return np.asarray(torch.cat(blocks).numpy()[np.argsort(order)])
+        rows: Tensor = self.dual.text(*(part.to(self._device) for part in self._sides.tokenise(texts)))[1]
+        return rows.float().cpu().numpy()

@@ -102,6 +102,16 @@ def one_text(value: object, origin: str, column: str) -> str:
     return value.strip()
 
 
+def opened_list(value: object) -> object:
+    """A CSV cell that holds a JSON list of texts is that list."""
+    if isinstance(value, str) and value.startswith('["') and value.endswith('"]'):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
 def some_texts(value: object, origin: str, column: str) -> tuple[str, ...]:
     """A text or a list of texts, without empty ones."""
     values = value if isinstance(value, list) else [value]

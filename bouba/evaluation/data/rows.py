@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bouba.errors import ManifestError
-from bouba.evaluation.data.lines import Record, Table, csv_lines, json_lines, one_text, some_texts
+from bouba.evaluation.data.lines import Record, Table, csv_lines, json_lines, one_text, opened_list, some_texts
 from bouba.ingest.manifest import IMAGE_COLUMNS
 
 # The first of these that a file has holds its queries.
@@ -53,20 +52,10 @@ def _record(origin: str, row: Mapping[str, Any], image: str, text: str, language
     return Record(
         origin,
         picture,
-        some_texts(_opened(row.get(text)), origin, text),
+        some_texts(opened_list(row.get(text)), origin, text),
         _split(row, origin),
-        {code: found for code, c in languages.items() if (found := some_texts(_opened(row.get(c)), origin, c))},
+        {code: found for code, c in languages.items() if (found := some_texts(opened_list(row.get(c)), origin, c))},
     )
-
-
-def _opened(value: object) -> object:
-    """A CSV cell that holds a JSON list of texts is that list."""
-    if isinstance(value, str) and value.startswith('["') and value.endswith('"]'):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def _split(row: Mapping[str, Any], origin: str) -> str | None:

@@ -76,31 +76,13 @@ def find_leaks(
     return [leaks[i] for i in sorted(leaks)]
 
 
-def refuse_leaks(
-    train: Sequence[Record],
-    val: Sequence[Record],
-    *,
-    max_distance: int = MAX_DISTANCE,
-    advance: Advance = lambda count: None,
-) -> None:
-    """Raises TrainingError where `find_leaks` finds any."""
-    leaks = find_leaks(train, val, max_distance=max_distance, advance=advance)
-    if leaks:
-        raise leaking([str(leak) for leak in leaks], len(train))
-
-
 def leaking(leaks: Sequence[str], records: int) -> TrainingError:
+    """The refusal of `leaks`, in words, of that many training records."""
     examples = "; ".join(leaks[:3]) + "; ..." * (len(leaks) > 3)
     return TrainingError(
         f"{len(leaks)} of {records} training records are in the validation set too: {examples}. What is "
         "learned by heart can't be judged: remove one of each two, or give both the same item in an item column."
     )
-
-
-def without_leaks(train: Sequence[Record], leaks: Sequence[Leak]) -> list[Record]:
-    """The training records that are in no leak."""
-    leaking = {id(leak.train) for leak in leaks}
-    return [record for record in train if id(record) not in leaking]
 
 
 def _name(record: Record) -> str:

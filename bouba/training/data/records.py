@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bouba.errors import ManifestError, MediaEmpty, MediaError
-from bouba.evaluation.data.lines import one_text, some_texts
+from bouba.evaluation.data.lines import one_text, opened_list, some_texts
 from bouba.media import load_text
 from bouba.training.data.columns import Columns, choose_columns
 from bouba.training.data.files import pair_files
@@ -133,7 +132,7 @@ def _label(row: Mapping[str, Any], column: str | None, origin: str) -> str | Non
 def _texts(row: Mapping[str, Any], columns: Sequence[str], origin: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for column in columns:
-        for text in some_texts(_opened(row.get(column)), origin, column):
+        for text in some_texts(opened_list(row.get(column)), origin, column):
             try:
                 found[_cleaned(text)] = None
             except MediaEmpty:  # nothing but control characters
@@ -147,16 +146,6 @@ def _cleaned(text: str) -> str:
     """As a query is, when the model is used. Printable ASCII is clean: most texts are that, and it saves minutes."""
     short = len(text) < 10_000
     return text if short and text.isascii() and text.isprintable() else load_text(text)
-
-
-def _opened(value: object) -> object:
-    """A CSV cell that holds a JSON list of texts is that list."""
-    if isinstance(value, str) and value.startswith('["') and value.endswith('"]'):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def _of_split(records: list[Record], split: str | None, where: str) -> list[Record]:

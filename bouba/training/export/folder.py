@@ -25,6 +25,7 @@ from bouba.training.export.precision import PRECISIONS, Precision, store_as
 from bouba.training.export.probes import TEXTS, drawn_pictures
 
 if TYPE_CHECKING:
+    from bouba.training import towers
     from bouba.types import Pixels
 
 COMPARED = 32  # pictures that the finished folder is compared on
@@ -50,6 +51,20 @@ class ModelFacts:
     sources: tuple[Mapping[str, Any], ...] = ()  # {"name", "licence", "url"} of the weights it started from
     summary: str = ""  # of the model card: what it is
     limits: tuple[str, ...] = ()  # of the model card: what it cannot do
+
+    @classmethod
+    def of_towers(cls, image: towers.ImageTower, text: towers.TextTower, **more: Any) -> ModelFacts:
+        """What two towers already say: how pictures are prepared, and the tokenizer."""
+        return cls(
+            size=image.size,
+            mean=image.mean,
+            std=image.std,
+            resize=image.resize,
+            interpolation=image.interpolation,
+            tokenizer_json=text.tokenizer_json,
+            max_tokens=text.max_tokens,
+            **more,
+        )
 
     def manifest(self, sha256: Mapping[str, str]) -> Manifest:
         return Manifest(
