@@ -42,6 +42,7 @@ class Embeddings:
         self.model = model
         self._advance = advance  # told how many vectors are there now, cached or new
         self._path = folder / f"{model.name}-{model.fingerprint}.sqlite"
+        self._digests: dict[Path, bytes] = {}  # of the pictures' content, which every slice asks for
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """float32 [n, dim]."""
@@ -55,7 +56,7 @@ class Embeddings:
         Raises MediaError for a picture that cannot be read."""
         name = change[0] if change else ""
         with ThreadPoolExecutor(_WORKERS) as pool:
-            contents = pool.map(lambda path: hashlib.sha256(read_source(path)).digest(), paths)
+            contents = pool.map(self._digest, paths)
             numbers = [str(n).encode() if change else b"" for n in range(len(paths))]
             keys = [_key(name.encode(), digest, n) for digest, n in zip(contents, numbers, strict=True)]
 
@@ -68,6 +69,11 @@ class Embeddings:
                 return self.model.prepare_image(change[1](rgb, row) if change else rgb)
 
             return self._vectors(keys, encode)
+
+    def _digest(self, path: Path) -> bytes:
+        if path not in self._digests:
+            self._digests[path] = hashlib.sha256(read_source(path)).digest()
+        return self._digests[path]
 
     def _vectors(self, keys: Sequence[bytes], encode: Callable[[Sequence[int]], Vectors]) -> Vectors:
         try:

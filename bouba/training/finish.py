@@ -18,7 +18,7 @@ from bouba.training.export import HeadFacts, ModelFacts, with_heads, write_model
 from bouba.training.features import by_length
 from bouba.training.feed import Source
 from bouba.training.judge import Questions, figures_of
-from bouba.training.labels import ImageBlocks, Joined, TextBlocks, fit_label_transfer
+from bouba.training.labels import ImageBlocks, Joined, TextBlocks, fit_label_transfer, naming_texts
 from bouba.training.learner import Sides
 from bouba.training.towers import ImageClassifier
 
@@ -75,7 +75,7 @@ def _towers(run: Run, sides: Sides, sources: Sequence[Source], dual: DualEncoder
         encode = _text_encoder(sides, Chain(text_stages).eval())
         captions = list(dict.fromkeys(text for s in sources for texts in s.texts for text in texts))
         some = encode(captions[:: max(1, len(captions) // CAPTIONS)])
-        transfer = fit_label_transfer(sides.image_tower.class_names, encode, some, run.labels.dim)
+        transfer = fit_label_transfer(naming_texts(sides.image_tower.class_names), encode, some, run.labels.dim)
         joined = Joined(run.model.dim - run.labels.dim, run.labels.dim, run.labels.weight)
         assert dual.classifier is not None
         image_head = ImageBlocks(image_head, dual.classifier, transfer, joined)

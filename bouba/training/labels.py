@@ -30,13 +30,18 @@ class LabelTransfer:
     projection: Floats  # [text width, dim]
 
 
+def naming_texts(names: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Every name of each class in every template."""
+    return [[template.format(name) for name in group for template in TEMPLATES] for group in names]
+
+
 def fit_label_transfer(
-    names: Sequence[Sequence[str]], encode: Callable[[Sequence[str]], Floats], captions: Floats, dim: int
+    texts: Sequence[Sequence[str]], encode: Callable[[Sequence[str]], Floats], captions: Floats, dim: int
 ) -> LabelTransfer:
-    """Each class's names -> its vector, the mean over names and templates, centred over the classes.
+    """The texts that name each class -> its vector, the mean of theirs, centred over the classes.
 
     The projection to `dim` is a PCA of the class vectors and of as many caption vectors [n, text width]."""
-    classes = _class_vectors(names, encode)
+    classes = _class_vectors(texts, encode)
     mean = classes.mean(0)
     some = captions[:: max(1, len(captions) // len(classes))]
     centred = np.concatenate([classes - mean, some - some.mean(0)])
@@ -45,8 +50,8 @@ def fit_label_transfer(
     return LabelTransfer((classes - mean) @ projection, mean, projection)
 
 
-def _class_vectors(names: Sequence[Sequence[str]], encode: Callable[[Sequence[str]], Floats]) -> Floats:
-    texts = [[template.format(name) for name in group for template in TEMPLATES] for group in names]
+def _class_vectors(texts: Sequence[Sequence[str]], encode: Callable[[Sequence[str]], Floats]) -> Floats:
+    """One unit row a class: the mean over the texts that name it."""
     rows = encode([text for group in texts for text in group])
     sums = np.zeros((len(texts), rows.shape[1]), np.float32)
     np.add.at(sums, np.repeat(np.arange(len(texts)), [len(group) for group in texts]), rows)

@@ -10,9 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import bouba
 
@@ -32,16 +30,6 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 from bouba.cli import main
 main()
 """
-
-
-@pytest.fixture
-def many_photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "many"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for n in range(PHOTOS):
-        Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(folder / f"{n:04}.png")
-    return folder
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

@@ -60,16 +60,6 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def many_photos(tmp_path: Path) -> Path:
-    folder = tmp_path / "many"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for n in range(PHOTOS):
-        Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(folder / f"{n:04}.png")
-    return folder
-
-
-@pytest.fixture
 def place(tmp_path: Path, many_photos: Path, tiny_model_folder: Path) -> Path:
     with bouba.open(tmp_path / "gallery", tiny_model_folder) as gallery:
         gallery.add(many_photos)

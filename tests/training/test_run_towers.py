@@ -23,7 +23,7 @@ from bouba.errors import BoubaError, ModelMissing, TrainingError
 from bouba.training import feed, judge
 from bouba.training import run as runs
 from bouba.training.config import Run, read_run
-from bouba.training.labels import fit_label_transfer, interleaved
+from bouba.training.labels import fit_label_transfer, interleaved, naming_texts
 from bouba.training.learner import open_sides, tokeniser
 from bouba.training.run import train, work_folder
 from bouba.training.towers import ImageClassifier, open_dual, open_image_tower, open_text_tower
@@ -259,7 +259,7 @@ def test_labels_are_a_block_of_the_vector(pairs: Path, towers: Names) -> None:
 
     rows = [json.loads(line) for line in pairs.read_text().splitlines()]
     captions = list(dict.fromkeys(c for row in rows if row["split"] == "train" for c in row["captions"]))
-    transfer = fit_label_transfer(image.class_names, encode, encode(captions), 8)
+    transfer = fit_label_transfer(naming_texts(image.class_names), encode, encode(captions), 8)
     with torch.no_grad():
         odds = image.classify(image(torch.from_numpy(pixels))).softmax(-1).numpy()
     said = odds @ transfer.classes

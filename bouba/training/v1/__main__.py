@@ -17,12 +17,13 @@ import onnx
 import torch
 from tokenizers import Tokenizer
 
+from bouba.training.labels import fit_label_transfer, naming_texts
 from bouba.training.v1 import export, towers
 from bouba.training.v1.blocks import ImageBlocks, TextBlocks
 from bouba.training.v1.features import Floats, ImageFeatures, image_features, open_session, read_pixels, text_features
 from bouba.training.v1.folder import write_manifest
 from bouba.training.v1.heads import HeadsConfig, TrainingSet, train_heads
-from bouba.training.v1.labels import fit_label_transfer, likely_classes, naming_texts
+from bouba.training.v1.labels import likely_classes
 from bouba.training.v1.pairs import SOURCES, Pair, read_pairs
 
 LABEL_DIM = 192

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bouba.training.labels import LabelTransfer
 from bouba.training.v1.heads import Head
-from bouba.training.v1.labels import LabelTransfer
 
 
 def joined(scene: Tensor, label: Tensor, label_weight: float) -> Tensor:

@@ -10,11 +10,12 @@ import math
 import zipfile
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from bouba.training.towers.minilm import read_safetensors
 
 IMAGE_SIZE = 260  # what EfficientNet-Lite2 was trained at
 IMAGE_MEAN, IMAGE_STD = 127.0, 128.0
@@ -133,18 +134,6 @@ def _named_as_here(state: dict[str, Tensor]) -> dict[str, Tensor]:
             for part in ("weight", "bias"):
                 ours[f"layers.{layer}.{mine}.{part}"] = state[f"encoder.layer.{layer}.{theirs}.{part}"]
     return ours
-
-
-def read_safetensors(data: bytes) -> dict[str, Tensor]:
-    """The float32 tensors of a safetensors file: 8 bytes of header length, a JSON header, then the numbers."""
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    body = data[8 + size :]
-    return {
-        name: torch.tensor(np.frombuffer(body[slice(*entry["data_offsets"])], np.float32)).view(entry["shape"])
-        for name, entry in header.items()
-        if name != "__metadata__" and entry["dtype"] == "F32"
-    }
 
 
 def minilm_file(name: str) -> bytes:
