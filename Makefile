@@ -22,6 +22,8 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.speech
+	$(BIN)/python -m benchmarks.sounds
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

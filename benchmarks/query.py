@@ -2,9 +2,9 @@
 
     python -m benchmarks.query [--data FOLDER] [--json]
 
-In process, at 7,000 and 100,000 items: p50 and p95 of text and picture queries, split into encoding and searching. The
-items are the vectors of real photos, each repeated with noise around it (cosine about 0.8 to the photo) until there are
-enough. Then whole processes: `bouba --help`, and a cold `bouba search`.
+In process, at 7,000 and 100,000 items: p50 and p95 of text, picture and sound queries (clips of 5 s), split into
+encoding and searching. The items are vectors of real photos, each repeated with noise around it (cosine about 0.8 to
+the photo) until there are enough. Then whole processes: `bouba --help`, and a cold `bouba search`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bouba.types import Item
 if TYPE_CHECKING:
     from bouba.types import Vectors
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data" / "flickr8k"
+DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 SIZES = (7_000, 100_000)
 QUERIES = 200
 REPEATS = 5  # of a whole process
@@ -39,12 +39,12 @@ BATCH = 1_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="a folder with pairs.jsonl and its photos")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="the folder with flickr8k/ and sounds/")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    pairs = [json.loads(line) for line in (arguments.data / "pairs.jsonl").open(encoding="utf-8")]
-    pairs = [pair for pair in pairs if pair["split"] == "val"][: 2 * QUERIES]
-    photos = [arguments.data / pair["image"] for pair in pairs]
+    pairs = [pair for pair in _rows(arguments.data / "flickr8k/pairs.jsonl") if pair["split"] == "val"][: 2 * QUERIES]
+    photos = [arguments.data / "flickr8k" / pair["image"] for pair in pairs]
+    clips = [arguments.data / "sounds" / row["audio"] for row in _rows(arguments.data / "sounds/clips.jsonl")][:QUERIES]
     texts = [pair["captions"][0] for pair in pairs[:QUERIES]]
     model = bouba.load_model()
     seeds = model.encode_image([Image.open(photo).convert("RGB") for photo in photos])
@@ -56,6 +56,8 @@ def main() -> None:
             with bouba.open(place) as gallery:
                 rows[f"text, {size:,} items"] = split(gallery, [bouba.Query(text=text) for text in texts])
                 rows[f"picture, {size:,} items"] = split(gallery, [bouba.Query(image=p) for p in photos[:QUERIES]])
+                sounds = [bouba.Query(audio=clip, audio_as="sound") for clip in clips]
+                rows[f"sound, {size:,} items"] = split(gallery, sounds)
         processes = {"bouba --help": whole(["--help"])} | {
             f"bouba search, cold, {size:,} items": whole(["search", texts[0], "-g", f"{scratch}/{size}.gallery"])
             for size in SIZES
@@ -72,6 +74,10 @@ def main() -> None:
     print(f"\n{'whole process, s':<36} {'median of ' + str(REPEATS):>12}")
     for name, seconds in processes.items():
         print(f"{name:<36} {seconds:>12.2f}")
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.open(encoding="utf-8")]
 
 
 def fill(place: Path, model: bouba.Model, seeds: Vectors, size: int) -> None:

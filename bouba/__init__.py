@@ -1,4 +1,4 @@
-"""bouba: find pictures by words or by another picture.
+"""bouba: find pictures by words, sounds, speech or another picture.
 
     import bouba
     gallery = bouba.open("holiday.bouba")

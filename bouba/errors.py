@@ -1,12 +1,12 @@
 """Every error that bouba raises on purpose; each message says what happened and what to do.
 
 BoubaError
-├── MediaError              one picture or text cannot be used; nothing else is affected
+├── MediaError              one picture, sound or text cannot be used; nothing else is affected
 │   ├── MediaMissing        no such file, or not a regular file (folder, device, pipe, link loop, no permission)
-│   ├── MediaEmpty          zero bytes, or text with nothing in it
-│   ├── MediaUnsupported    not a picture, or a kind that no installed decoder reads
-│   ├── MediaCorrupt        a picture whose data is truncated or damaged
-│   ├── MediaTooLarge       over a limit: bytes, pixels, characters, decompression bomb
+│   ├── MediaEmpty          zero bytes, text with nothing in it, silence, a video without sound
+│   ├── MediaUnsupported    neither picture nor sound, or a kind that no installed decoder reads
+│   ├── MediaCorrupt        a picture or sound whose data is truncated or damaged
+│   ├── MediaTooLarge       over a limit: bytes, pixels, seconds, characters, decompression bomb
 │   └── FetchRefused        a URL that is not allowed, private, too slow, too big, or answers with an error
 ├── QueryError              the question itself is wrong: nothing asked, bad weights, bad k
 │   └── WhereError          the filter does not parse, or names an unknown field, or compares unlike types
@@ -30,7 +30,7 @@ class BoubaError(Exception):
 
 
 class MediaError(BoubaError):
-    """One picture or text cannot be used."""
+    """One picture, sound or text cannot be used."""
 
 
 class MediaMissing(MediaError):
@@ -38,19 +38,19 @@ class MediaMissing(MediaError):
 
 
 class MediaEmpty(MediaError):
-    """Zero bytes, or text with nothing in it."""
+    """Zero bytes, text with nothing in it, silence, too short a sound, or a video without sound."""
 
 
 class MediaUnsupported(MediaError):
-    """Not a picture, or a kind that no installed decoder reads."""
+    """Neither picture nor sound, or a kind that no installed decoder reads."""
 
 
 class MediaCorrupt(MediaError):
-    """A picture whose data is truncated or damaged."""
+    """A picture or sound whose data is truncated or damaged."""
 
 
 class MediaTooLarge(MediaError):
-    """Over a limit: bytes, pixels, characters, or a decompression bomb."""
+    """Over a limit: bytes, pixels, seconds, characters, or a decompression bomb."""
 
 
 class FetchRefused(MediaError):

@@ -10,22 +10,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from bouba.encoders import Model, load_model
 from bouba.errors import GalleryMissing, QueryError, StoreError
 from bouba.ingest import Entry, Report, expand, ingest, listed
 from bouba.ingest.pipeline import settle_files
-from bouba.media import load_image, load_text
 from bouba.origin import check_model, new_meta, own_model
-from bouba.ranking.compose import weighted_mean
+from bouba.query import Asked, Listener, encode_query
 from bouba.stores import Store, Superseded, open_store
 from bouba.stores.ledger import Ledger
 from bouba.stores.where import Where, parse_where
 from bouba.types import ITEM_FIELDS, AttributeType, Hit, Item, Query, Result
 
 if TYPE_CHECKING:
-    from bouba.types import AttributeValue, ImageSource, Vectors
+    from bouba.types import AttributeValue, AudioSource, ImageSource, Vectors
 
 MAX_K = 10_000
 _T = TypeVar("_T")
@@ -70,6 +67,7 @@ class Gallery:
         self._generation = (model, store)  # replaced together
         self._ledger = ledger
         self._taking_up = threading.Lock()
+        self._listener = Listener()
 
     @property
     def model(self) -> Model:
@@ -143,30 +141,33 @@ class Gallery:
         query: Query | str | None = None,
         *,
         image: ImageSource | None = None,
+        audio: AudioSource | None = None,
         k: int = 12,
         where: str | None = None,
-        text_weight: float = 1.0,
-        image_weight: float = 1.0,
         fetch: bool = False,
     ) -> Result:
-        """The k pictures nearest to a text, a picture, or both (the weighted mean of their unit vectors).
+        """The k pictures nearest to a text, a picture, a recording (speech or a sound), or the mean of several; a
+        `Query` gives them weights.
 
         `where` filters on attributes: `price < 50 and brand in ("A", "B")`; see `bouba.stores.where`. A URL as the
-        picture is read only with `fetch`.
-        Raises QueryError (WhereError for the filter) or MediaError (the query's text or picture)."""
+        picture or the recording is read only with `fetch`.
+        Raises QueryError (WhereError for the filter), MediaError (the query's text, picture or recording), ModelMissing
+        (no sound tower, or no speech recogniser)."""
         if not isinstance(query, Query):
-            query = Query(query, image, text_weight, image_weight)
+            query = Query(query, image, audio)
         if not isinstance(k, int) or not 1 <= k <= MAX_K:
             raise QueryError(f"k is {k!r}; ask for 1 to {MAX_K} results.")
         model, store = self._current()
         condition = _condition(where, store)
-        found = store.search(_encoded(query, model, fetch), k, condition)
-        hits = tuple(Hit(rank, score, item) for rank, (item, score) in enumerate(found, 1))
-        return Result(hits, self.thumbnail)
+        asked = encode_query(query, model, self._listener, fetch=fetch)
+        found = store.search(asked.vector, k, condition)
+        seconds = _seconds(asked, store, [item.id for item, _ in found])
+        hits = tuple(Hit(rank, score, item, seconds.get(item.id)) for rank, (item, score) in enumerate(found, 1))
+        return Result(hits, asked.heard, self.thumbnail)
 
     def encode(self, query: Query, *, fetch: bool = False) -> Vectors:
         """A query as one unit vector [dim]."""
-        return _encoded(query, self._current()[0], fetch)
+        return encode_query(query, self._current()[0], self._listener, fetch=fetch).vector
 
     def where(self, expression: str | None) -> Where | None:
         """A filter as a typed tree over this gallery's fields. Raises WhereError."""
@@ -271,19 +272,12 @@ class Gallery:
         return self.forget_paths(gone)
 
 
-def _encoded(query: Query, model: Model, fetch: bool) -> Vectors:
-    vectors: list[Vectors] = []
-    weights: list[float] = []
-    if query.text is not None:
-        vectors.append(model.encode_text([load_text(query.text)])[0])
-        weights.append(query.text_weight)
-    if query.image is not None:
-        picture = load_image(query.image, side=model.manifest.image.size, fetch=fetch)
-        vectors.append(model.encode_image([picture.rgb])[0])
-        weights.append(query.image_weight)
-    if not vectors:
-        raise QueryError("Nothing was asked: give a text, a picture, or both.")
-    return weighted_mean(np.stack(vectors), weights)
+def _seconds(asked: Asked, store: Store, ids: Sequence[str]) -> dict[str, float]:
+    """When in the query's recording each item is heard, for one of more than one window."""
+    if asked.moments is None or len(asked.moments.starts) < 2:
+        return {}
+    items, vectors = store.get(ids)
+    return {item.id: asked.moments.best(vector) for item, vector in zip(items, vectors, strict=True)}
 
 
 def _condition(expression: str | None, store: Store) -> Where | None:

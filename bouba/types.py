@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     Vectors = npt.NDArray[np.float32]  # [n, dim], rows of length 1
     Pixels = npt.NDArray[np.uint8]  # [height, width, 3], RGB
 
+    Samples = npt.NDArray[np.float32]  # [n], mono, in [-1, 1]
+
     ImageSource = str | PathLike[str] | bytes | BinaryIO | Image
+    AudioSource = str | PathLike[str] | bytes | BinaryIO
 
 AttributeValue = str | float | bool | datetime | tuple[str, ...]
 
@@ -95,14 +98,45 @@ def _jsonable(value: AttributeValue) -> str | float | bool | list[str]:
     return list(value) if isinstance(value, tuple) else value
 
 
+HeardAs = Literal["auto", "speech", "sound"]
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: words, a picture, or both, each with its weight in the mean."""
+    """What is looked for: words, a picture, a recording, or several of them, each with its weight in the mean."""
 
     text: str | None = None
     image: ImageSource | None = None
+    audio: AudioSource | None = None
     text_weight: float = 1.0
     image_weight: float = 1.0
+    audio_weight: float = 1.0
+    audio_as: HeardAs = "auto"  # whether the recording is taken for speech or for a sound; "auto" listens
+    transcript: str | None = None  # what is said in the recording, where that is known better than recognised
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What was made of a query's recording."""
+
+    kind: Literal["speech", "sound", "both"]
+    seconds: float
+    speech: float  # how likely somebody speaks, 0 to 1
+    transcript: str = ""  # what was said
+    readings: tuple[tuple[str, float], ...] = ()  # all that it may have been, with weights that sum to 1
+    tags: tuple[tuple[str, float], ...] = ()  # what it sounds like, the likeliest first, each 0 to 1
+    notes: tuple[str, ...] = ()  # what the user should know of the recording
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "seconds": round(self.seconds, 3),
+            "speech": round(self.speech, 4),
+            "transcript": self.transcript,
+            "readings": [{"text": text, "weight": round(weight, 4)} for text, weight in self.readings],
+            "tags": [{"name": name, "score": round(score, 4)} for name, score in self.tags],
+            "notes": list(self.notes),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +146,7 @@ class Hit:
     rank: int  # from 1
     score: float
     item: Item
+    second: float | None = None  # of the query's recording, where the window that fits best begins
 
     @property
     def id(self) -> str:
@@ -125,7 +160,8 @@ class Hit:
         """`{"rank", "id", "path", "score", ...}`: the shape that `search --json` prints."""
         record = self.item.to_dict()
         head = {"rank": self.rank, "id": record.pop("id"), "path": record.pop("path")}
-        return {**head, "score": round(self.score, 6), **record}
+        second = {} if self.second is None else {"second": round(self.second, 3)}
+        return {**head, "score": round(self.score, 6), **second, **record}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +169,7 @@ class Result:
     """The answers to one query, best first. In a notebook it shows as a grid of pictures."""
 
     hits: tuple[Hit, ...]
+    heard: Hearing | None = None  # where the query had a recording
     thumbnail: Callable[[str], bytes | None] = field(repr=False, compare=False, default=lambda _: None)
 
     @property
@@ -149,8 +186,9 @@ class Result:
         return self.hits[index]
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"found", "hits": [...]}`: the shape that `search --json` prints."""
-        return {"found": self.found, "hits": [hit.to_dict() for hit in self.hits]}
+        """`{"found", "hits": [...]}`, with "heard" for a recording: the shape that `search --json` prints."""
+        heard = {"heard": self.heard.to_dict()} if self.heard else {}
+        return {"found": self.found, **heard, "hits": [hit.to_dict() for hit in self.hits]}
 
     def _repr_html_(self) -> str:
         if not self.hits:

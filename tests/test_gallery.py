@@ -46,7 +46,7 @@ def test_picture_finds_itself(filled: bouba.Gallery, photos: Path) -> None:
 
 def test_text_and_picture_together(filled: bouba.Gallery, photos: Path) -> None:
     def scores(**weights: float) -> dict[str, float]:
-        result = filled.search("red", image=photos / "green.png", **weights)
+        result = filled.search(bouba.Query("red", image=photos / "green.png", **weights))
         return {Path(hit.path).stem: hit.score for hit in result}
 
     assert scores()["red"] == pytest.approx(scores()["green"], abs=0.05)
@@ -78,8 +78,8 @@ def test_filter(filled: bouba.Gallery) -> None:
         ({"query": "red", "k": 0}, QueryError),
         ({"query": "red", "k": 10**6}, QueryError),
         ({"query": "red", "k": "5"}, QueryError),
-        ({"query": "red", "text_weight": 0}, QueryError),
-        ({"query": "red", "text_weight": float("nan")}, QueryError),
+        ({"query": bouba.Query("red", text_weight=0)}, QueryError),
+        ({"query": bouba.Query("red", text_weight=float("nan"))}, QueryError),
         ({"query": "red", "where": "colour = 1"}, WhereError),
         ({"query": "red", "where": ""}, WhereError),
         ({"image": "no/such.png"}, MediaMissing),

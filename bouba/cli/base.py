@@ -69,7 +69,7 @@ def opened(uri: str, model: str | None = None, must_exist: bool = True) -> Itera
 )
 @click.version_option(bouba.__version__, prog_name="bouba")
 def commands() -> None:
-    """Find pictures by words or by another picture, offline."""
+    """Find pictures by words, sounds, speech or another picture, offline."""
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from bouba.errors import QueryError
 
 if TYPE_CHECKING:
     from bouba.evaluation.results import Evaluation
+    from bouba.types import HeardAs
 
 BELOW = 3  # the exit code of a missed --fail-under
 
@@ -35,7 +36,10 @@ BELOW = 3  # the exit code of a missed --fail-under
               help="Graded relevance in TREC format; PAIRS then holds the topics.")  # fmt: skip
 @click.option("--extra-positives", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="More right pairs, so that they do not count as wrong.")  # fmt: skip
-@click.option("--slices/--no-slices", default=True, show_default=True, help="Typos, crops, other languages, ...")
+@click.option("--as", "heard_as", type=click.Choice(["auto", "speech", "sound"]), multiple=True, default=("auto",),
+              show_default=True, help="What recordings are; auto decides by what is heard. Several: one after another."
+              )  # fmt: skip
+@click.option("--slices/--no-slices", default=True, show_default=True, help="Typos, crops, noise, other languages, ...")
 @click.option("--seed", type=int, default=0, show_default=True, help="For changed queries and intervals.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Write metrics.json and report.html there.")  # fmt: skip
@@ -45,11 +49,14 @@ BELOW = 3  # the exit code of a missed --fail-under
 def evaluate(
     pairs: Path, model: str | None, gallery: str | None, against: str | None, split: str | None,
     text_column: str | None, image_root: Path | None, qrels: Path | None, extra_positives: Path | None,
-    slices: bool, seed: int, out: Path | None, fail_under: tuple[str, ...], as_json: bool,
+    heard_as: tuple[HeardAs, ...], slices: bool, seed: int, out: Path | None, fail_under: tuple[str, ...],
+    as_json: bool,
 ) -> None:  # fmt: skip
-    """Measure how well a model finds the pictures of PAIRS by their texts, and the texts by their pictures.
+    """Measure how well a model finds the pictures of PAIRS by their texts and recordings, and the texts by their
+    pictures.
 
-    PAIRS is JSON lines, CSV, Karpathy or COCO JSON, or a topics file with --qrels.
+    PAIRS is JSON lines, CSV, Karpathy or COCO JSON, or a topics file with --qrels. Recordings stand in the column
+    "audio" of JSON lines, CSV or topics, beside texts or instead of them.
 
     \b
     Examples:
@@ -57,7 +64,10 @@ def evaluate(
       bouba evaluate pairs.jsonl --model mine --against builtin
       bouba evaluate pairs.jsonl --gallery ~/shop.bouba
       bouba evaluate labels.csv --text-column label --fail-under text_to_image.mAP=0.5
+      bouba evaluate spoken.jsonl --as speech --gallery ~/photos.bouba
+      bouba evaluate sounds.jsonl --qrels sounds.qrels --as sound --fail-under sound_to_image.mAP=0.3
     """
+    from bouba.evaluation.audio import hearable
     from bouba.evaluation.collection import StoredEmbeddings, within
     from bouba.evaluation.data import read_set
     from bouba.evaluation.embeddings import Embeddings, default_cache
@@ -66,6 +76,7 @@ def evaluate(
     from bouba.evaluation.retrieval import evaluate as evaluated
 
     limits = [_limit(text) for text in fail_under]
+    kinds = list(dict.fromkeys(heard_as))
     data = read_set(
         pairs, split=split, text_column=text_column, image_root=image_root, qrels=qrels, extra_positives=extra_positives
     )
@@ -76,11 +87,12 @@ def evaluate(
             with bouba.open(gallery, model, must_exist=True) as opened:
                 embeddings = StoredEmbeddings(opened, default_cache(), advance)
             data = within(data, embeddings)
-        found = evaluated(data, embeddings, split=split, slices=slices, seed=seed)
+        found = evaluated(data, embeddings, split=split, slices=slices, seed=seed, heard_as=kinds)
         others: list[Evaluation] = []
         if against:
             second = Embeddings(bouba.load_model(against), default_cache(), advance)
-            others.append(evaluated(data, second, split=split, slices=slices, seed=seed))
+            heard = hearable(kinds, second.model)
+            others.append(evaluated(data, second, split=split, slices=slices, seed=seed, heard_as=heard))
             found = compared(found, others[0], data, (embeddings, second))
     if out is not None:
         write_report(found, out, others)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,54 +65,6 @@ def add(
             _print_report(report, len(gallery), report_file)
     if report.failures and not report.ids:
         raise MediaMissing("Nothing could be added.")
-
-
-@commands.command()
-@click.argument("text", nargs=-1, metavar="[TEXT...]")
-@gallery_option
-@model_option
-@click.option("--image", "-i", metavar="FILE", help="Look for pictures like this one.")
-@click.option("-k", "k", type=click.IntRange(1, 10_000), default=12, show_default=True, help="How many hits.")
-@where_option
-@click.option("--text-weight", type=float, default=1.0, show_default=True, help="Weight of the text beside a picture.")
-@click.option("--image-weight", type=float, default=1.0, show_default=True, help="Weight of the picture beside a text.")
-@click.option("--fetch", is_flag=True, help="Allow an http(s) URL as the picture.")
-@click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.png",
-              help="Write the hits as one picture.")  # fmt: skip
-@click.option("--open", "show", is_flag=True, help="Show the hits as one picture.")
-@json_option
-def search(
-    text: tuple[str, ...], uri: str, model: str | None, image: str | None, k: int, where: str | None,
-    text_weight: float, image_weight: float, fetch: bool, sheet: Path | None, show: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Find the pictures nearest to a text, a picture, or both.
-
-    \b
-    Examples:
-      bouba search a dog running on the beach
-      bouba search --image sofa.jpg "in green leather" -k 5 --sheet out.png
-      bouba search shoes --where 'price < 50 and brand in ("A", "B")' --json
-    """
-    words = " ".join(text) if text else None
-    with opened(uri, model) as gallery:
-        result = gallery.search(
-            words, image=image, k=k, where=where, text_weight=text_weight, image_weight=image_weight, fetch=fetch
-        )  # fmt: skip
-        if show and sheet is None:
-            sheet = Path(tempfile.mkdtemp(prefix="bouba-")) / "hits.png"
-        if sheet is not None:
-            from bouba.sheet import save_sheet
-
-            save_sheet(result, sheet, " + ".join(filter(None, [words, image])))
-        if show:
-            click.launch(str(sheet))
-    if as_json:
-        print_json(result.to_dict())
-        return
-    for hit in result:
-        click.echo(f"{hit.rank:3d}  {hit.score:6.3f}  {short(hit.path) or hit.id}")
-    if not result.found:
-        click.echo("Nothing found: the gallery is empty, or --where leaves nothing.")
 
 
 @commands.command()

@@ -15,6 +15,11 @@ from bouba.cli.base import commands, json_option, print_json, short, training_in
 if TYPE_CHECKING:
     from bouba.training.run import Outcome
 
+SHOWN = (
+    "text_to_image.hit_rate@1", "text_to_image.hit_rate@10", "text_to_image.mAP",
+    "sound_to_text.hit_rate@1", "sound_to_text.MRR",
+)  # fmt: skip
+
 
 @commands.command()
 @click.argument("run", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RUN.toml")
@@ -50,10 +55,10 @@ def train(run: Path, restart: bool, as_json: bool) -> None:
 
 def _told(outcome: Outcome) -> str:
     lines = [f"{short(str(outcome.folder))}: best at step {outcome.step}."]
-    if outcome.before:
+    if outcome.before and outcome.share is not None:
         lines.append(f"Guard: {outcome.share:.0%} of the way from the old weights to the new ones.")
     for name, figures in outcome.figures.items():
-        for metric in ("text_to_image.hit_rate@1", "text_to_image.hit_rate@10", "text_to_image.mAP"):
+        for metric in (name for name in SHOWN if name in figures):
             old = outcome.before.get(name, {}).get(metric)
             lines.append(f"{name}: {metric} {figures[metric]:.4f}" + (f" (was {old:.4f})" if old is not None else ""))
     return "\n".join([*lines, f"Use it: bouba add FOLDER --model {short(str(outcome.folder))}"])

@@ -38,6 +38,18 @@ class TextTower:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundTower:
+    """An ONNX graph `waveform` float32 [n, window] -> `embedding` float32 [n, dim], whose length says how much a window
+    counts beside the others, and `scores` float32 [n, classes], the tagger's, 0 to 1."""
+
+    file: str
+    rate: int  # samples a second
+    window: int  # samples
+    hop: int  # samples from one window's start to the next one's
+    classes: str  # a JSON file: [{"name", "speech"}]
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole of `model.json`."""
 
@@ -52,10 +64,18 @@ class Manifest:
     trained_on: list[dict[str, Any]] = field(default_factory=list)
     sources: list[dict[str, Any]] = field(default_factory=list)
     matryoshka: list[int] = field(default_factory=list)  # leading dimensions that make a smaller vector of their own
+    sound: SoundTower | None = None
+
+    @property
+    def files(self) -> list[str]:
+        """What the towers are made of."""
+        sound = [self.sound.file, self.sound.classes] if self.sound else []
+        return [self.image.file, self.text.file, self.text.tokenizer, *sound]
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over all that decides a vector: the towers' files and their preprocessing."""
+        """16 hex digits over all that decides an item's vector: the towers' files and their preprocessing. The sound
+        tower is not among them: a gallery outlives a better one."""
         parts = [repr(self.image), repr(self.text)]
         parts += [self.sha256[f] for f in (self.image.file, self.text.file, self.text.tokenizer)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -76,8 +96,10 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         image = _build(ImageTower, raw.pop("image"))
         text = _build(TextTower, raw.pop("text"))
-        manifest = _build(Manifest, {**raw, "image": image, "text": text})
-        manifest.fingerprint  # noqa: B018  names a missing hash now, not at the first query
+        sound = _build(SoundTower, raw.pop("sound")) if raw.get("sound") else None
+        manifest = _build(Manifest, {**raw, "image": image, "text": text, "sound": sound})
+        for name in manifest.files:
+            manifest.sha256[name]  # a missing hash is named now, not at the first query
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelBroken(f"{path}: {error}.") from error
     return manifest

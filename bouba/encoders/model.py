@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bouba.encoders.manifest import Manifest, read_checked, read_manifest
-from bouba.errors import ModelBroken
+from bouba.encoders.sound import Heard, SoundClass, cut, pooled
+from bouba.errors import ModelBroken, ModelMissing
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from PIL.Image import Image
     from tokenizers import Encoding, Tokenizer
 
-    from bouba.types import Pixels, Vectors
+    from bouba.types import Pixels, Samples, Vectors
 
 BUILTIN = "builtin"
 IMAGE_BATCH = 32  # images a graph run; larger gains nothing on a CPU and costs memory
@@ -94,9 +96,14 @@ class Model:
     def fingerprint(self) -> str:
         return self.manifest.fingerprint
 
+    @property
+    def hears(self) -> bool:
+        """Whether it has a sound tower."""
+        return self.manifest.sound is not None
+
     def describe(self) -> dict[str, Any]:
         """JSON-ready facts: name, version, dim, licence, folder, size, data it was trained on."""
-        towers = (self.manifest.image.file, self.manifest.text.file, self.manifest.text.tokenizer)
+        files = [self.folder / name for name in self.manifest.files]
         return {
             "name": self.name,
             "version": self.version,
@@ -104,7 +111,8 @@ class Model:
             "dim": self.dim,
             "licence": self.manifest.licence,
             "folder": str(self.folder),
-            "bytes": sum((self.folder / f).stat().st_size for f in towers if (self.folder / f).is_file()),
+            "hears": self.hears,
+            "bytes": sum(file.stat().st_size for file in files if file.is_file()),
             "trained_on": self.manifest.trained_on,
         }
 
@@ -140,6 +148,32 @@ class Model:
             np.add.at(sums, owner, self._encode_windows(windows) * tokens[:, None])
         return _unit(sums)
 
+    def encode_sound(self, samples: Samples) -> Heard:
+        """One recording, samples [n] in [-1, 1] at the tower's rate. Raises ModelMissing without a sound tower."""
+        tower = self.manifest.sound
+        if tower is None:
+            raise ModelMissing(
+                f"{self.name} {self.version} has no sound tower: it finds pictures by text and by picture. "
+                "Speech can still be asked with --as speech."
+            )
+        session, parts = self._session(tower.file), []
+        # One at a time, which costs hardly more: a product of another shape is rounded in another way.
+        for window in cut(samples, tower.window, tower.hop):
+            parts.append(session.run(["embedding", "scores"], {"waveform": np.ascontiguousarray(window[None])}))
+        embeddings, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        self._check(embeddings)
+        return pooled(embeddings, scores, self._sound_classes, tower.hop / tower.rate)
+
+    @cached_property
+    def _sound_classes(self) -> list[SoundClass]:
+        tower = self.manifest.sound
+        assert tower is not None
+        data = read_checked(self.folder, tower.classes, self.manifest.sha256[tower.classes])
+        try:
+            return [SoundClass(str(row["name"]), bool(row["speech"])) for row in json.loads(data)]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelBroken(f"{self.folder / tower.classes} is no list of sound classes: {error}.") from error
+
     def _encode_windows(self, windows: list[Encoding]) -> Vectors:
         """Windows of like length share a batch, so that little is spent on padding."""
         order = sorted(range(len(windows)), key=lambda i: len(windows[i].ids))
@@ -160,9 +194,12 @@ class Model:
 
     def _run(self, file: str, inputs: dict[str, Any]) -> Vectors:
         vectors = np.asarray(self._session(file).run(["embedding"], inputs)[0], np.float32)
+        self._check(vectors)
+        return _unit(vectors)
+
+    def _check(self, vectors: Vectors) -> None:
         if vectors.shape[1:] != (self.dim,) or not np.isfinite(vectors).all():
             raise ModelBroken(f"{self.folder}: a tower gave {vectors.shape}, not finite rows of {self.dim} numbers.")
-        return _unit(vectors)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

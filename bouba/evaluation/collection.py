@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bouba.errors import QueryError
-from bouba.evaluation.data import EvaluationSet, LanguageTexts
+from bouba.evaluation.data import EvaluationSet, LanguageTexts, Recordings
 from bouba.evaluation.embeddings import Embeddings
 from bouba.gallery import Gallery
 from bouba.ingest.reading import content_id
@@ -56,9 +56,10 @@ def within(data: EvaluationSet, embeddings: StoredEmbeddings) -> EvaluationSet:
     row = {item: n for n, item in enumerate(embeddings.items)}
     found = [row.get(content_id(read_source(path))) for path in data.images]
     kept = [n for n, images in enumerate(data.relevant) if any(found[image] is not None for image in images)]
-    if not kept:
+    recordings = _recordings(data.recordings, found, {n: row for row, n in enumerate(kept)})
+    if not kept and not len(recordings):
         raise QueryError(f"None of the {len(data.images)} pictures of {data.name} is in the gallery: add them first.")
-    relevant, grades = zip(*(_moved(data.relevant[n], data.grades[n], found) for n in kept), strict=True)
+    moved = [_moved(data.relevant[n], data.grades[n], found) for n in kept]
     missing = sum(image is None for image in found)
     notes = (*data.notes, f"{missing:,} of {len(found):,} pictures are not in the gallery") if missing else data.notes
     return replace(
@@ -67,10 +68,22 @@ def within(data: EvaluationSet, embeddings: StoredEmbeddings) -> EvaluationSet:
         image_ids=tuple(embeddings.items),
         texts=tuple(data.texts[n] for n in kept),
         query_ids=tuple(data.query_ids[n] for n in kept) if data.query_ids else (),
-        relevant=relevant,
-        grades=grades,
+        relevant=tuple(relevant for relevant, _ in moved),
+        grades=tuple(grades for _, grades in moved),
         languages={code: _language(texts, found) for code, texts in data.languages.items()},
         notes=notes,
+        recordings=recordings,
+    )
+
+
+def _recordings(all_: Recordings, found: Sequence[int | None], texts: Mapping[int, int]) -> Recordings:
+    kept = all_.only([n for n, images in enumerate(all_.relevant) if any(found[image] is not None for image in images)])
+    moved = [_moved(relevant, grades, found) for relevant, grades in zip(kept.relevant, kept.grades, strict=True)]
+    return replace(
+        kept,
+        relevant=tuple(relevant for relevant, _ in moved),
+        grades=tuple(grades for _, grades in moved),
+        texts=tuple(tuple(texts[text] for text in own if text in texts) for own in kept.texts),
     )
 
 

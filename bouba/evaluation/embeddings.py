@@ -1,4 +1,4 @@
-"""Vectors of texts and pictures, computed once: a second evaluation of the same model costs seconds."""
+"""Vectors of texts, pictures and recordings, computed once: a second evaluation of the same model costs seconds."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bouba.encoders import Model
-from bouba.errors import StoreUnavailable
+from bouba.errors import MediaError
+from bouba.evaluation.listening import Listening, Recorded
+from bouba.evaluation.memory import unusable
 from bouba.media import decode_image, load_text, read_source
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from bouba.types import Pixels, Vectors
+    from bouba.evaluation.listening import SoundChange
+    from bouba.types import HeardAs, Pixels, Vectors
 
     Change = Callable[[Image, int], Image]  # picture and its number among the queries -> another picture
 
@@ -70,6 +74,25 @@ class Embeddings:
 
             return self._vectors(keys, encode)
 
+    def recordings(
+        self, paths: Sequence[Path], heard_as: HeardAs = "auto", change: tuple[str, SoundChange] | None = None
+    ) -> list[Recorded | MediaError]:
+        """Each recording, as it is or after a change, as a query; or why it cannot be used.
+
+        Raises ModelMissing where there is no sound tower or no recogniser for what has to be heard."""
+        found: list[Recorded | MediaError] = []
+        for row, path in enumerate(paths):
+            try:
+                found.append(self._listening.listen(path, heard_as, row, change))
+            except MediaError as error:
+                found.append(error)
+            self._advance(1)
+        return found
+
+    @cached_property
+    def _listening(self) -> Listening:
+        return Listening(self.model, self._path.parent)
+
     def _digest(self, path: Path) -> bytes:
         if path not in self._digests:
             self._digests[path] = hashlib.sha256(read_source(path)).digest()
@@ -79,9 +102,7 @@ class Embeddings:
         try:
             return self._cached(keys, encode)
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(
-                f"{self._path}: {error}. Set $BOUBA_CACHE to a folder that can be written, or delete that file."
-            ) from error
+            raise unusable(self._path, error) from error
 
     def _cached(self, keys: Sequence[bytes], encode: Callable[[Sequence[int]], Vectors]) -> Vectors:
         self._path.parent.mkdir(parents=True, exist_ok=True)

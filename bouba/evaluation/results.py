@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -28,7 +28,7 @@ class Shown:
 class Example:
     """One query, the rank at which its first relevant item came, and its first answers."""
 
-    query: str  # a text, or the path of a picture
+    query: str  # a text, the path of a picture, or a recording's name and what was heard
     rank: int
     wanted: str  # its first relevant item
     shown: tuple[Shown, ...]
@@ -48,7 +48,7 @@ class Slice:
     """The same queries in another form: with typos, in another language, cropped, ..."""
 
     name: str  # "typos"
-    group: str  # "text", "subset", "prompt", "language", "picture"
+    group: str  # "text", "subset", "prompt", "language", "picture", "sound"
     about: str  # one line: what was done to the queries, with its numbers
     queries: int
     metrics: dict[str, Interval]
@@ -56,18 +56,30 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Model A against model B on the same queries of one direction."""
+    """A against B on the same queries of one direction: two models, or two ways of asking."""
 
     metric: str
-    other: str  # model B's name
+    other: str  # B: a model's name, or "the written captions"
     difference: Interval  # A minus B
     p_value: float  # paired permutation test
     sentence: str  # plain words
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What the recordings of a direction were taken for, and how well their words were recognised."""
+
+    speech: int
+    sound: int
+    both: int
+    nothing: int  # no words were recognised where only words count: these find nothing
+    word_error_rate: float | None = None  # errors in all transcripts per word in all texts; may be above 1
+    words: int = 0  # in those texts
+
+
+@dataclass(frozen=True, slots=True)
 class Direction:
-    """One way of asking: `text_to_image`, `image_to_text`."""
+    """One way of asking: `text_to_image`, `image_to_text`, `audio_to_image`."""
 
     name: str
     queries: int
@@ -79,6 +91,7 @@ class Direction:
     worst: tuple[Example, ...] = ()
     hubs: tuple[Hub, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    heard: Heard | None = None  # where recordings ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +119,7 @@ def _direction(direction: Direction) -> dict[str, Any]:
         **_figures(direction.metrics),
         "queries": direction.queries,
         "items": direction.items,
+        **({"heard": asdict(direction.heard)} if direction.heard else {}),
         "slices": {
             s.name: {"group": s.group, "about": s.about, "queries": s.queries, **_figures(s.metrics)}
             for s in direction.slices

@@ -11,38 +11,48 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from bouba.evaluation.audio import DIRECTIONS, AudioRun, audible
 from bouba.evaluation.data import TEMPLATES, EvaluationSet, fill
 from bouba.evaluation.embeddings import Embeddings
-from bouba.evaluation.metrics import METRICS, first_rank, hit_rate_at_k, statistic_of
+from bouba.evaluation.measure import COMPARED, TOP, graded, measured, sliced, spread
+from bouba.evaluation.metrics import METRICS
 from bouba.evaluation.perturb import PICTURE_SLICES, TEXT_SLICES, TEXT_SUBSETS, PictureSlice, TextSlice, TextSubset
 from bouba.evaluation.ranks import Ranks, Relevance, rank_vectors
-from bouba.evaluation.results import Comparison, Direction, Evaluation, Example, Hub, Interval, Shown, Slice
-from bouba.evaluation.uncertainty import bootstrap_interval, compare, sentence
+from bouba.evaluation.results import Comparison, Direction, Evaluation, Slice
+from bouba.evaluation.uncertainty import compare, sentence
 
 if TYPE_CHECKING:
-    from bouba.types import Vectors
+    from bouba.types import HeardAs, Vectors
 
-    PerQuery = npt.NDArray[np.float64]
     Groups = npt.NDArray[np.int64] | None
 
 SLICE_QUERIES = 1_000  # at most; a slice asks each of them once more
 PICTURE_QUERIES = 300
-SLICE_METRICS = ("hit_rate@1", "hit_rate@10", "mAP")
-COMPARED = ("hit_rate@1", "hit_rate@10", "mAP")
-CURVE_KS = (1, 2, 3, 5, 10, 20, 50, 100)
-EXAMPLES = 6
-HUBS = 8
-TOP = 10
+_KINDS = {name: kind for kind, name in DIRECTIONS.items()}
 
 
 def evaluate(
-    data: EvaluationSet, embeddings: Embeddings, *, split: str | None = None, slices: bool = True, seed: int = 0
+    data: EvaluationSet,
+    embeddings: Embeddings,
+    *,
+    split: str | None = None,
+    slices: bool = True,
+    seed: int = 0,
+    heard_as: Sequence[HeardAs] = ("auto",),
 ) -> Evaluation:
-    """Everything about one model on one set."""
+    """Everything about one model on one set; recordings, where the set has some, are taken for each of `heard_as`.
+
+    Raises ManifestError for recordings that cannot be used, ModelMissing where the model cannot hear or there is no
+    recogniser for what is said."""
     started = time.monotonic()
+    heard_as = heard_as if len(data.recordings) else ()
+    if heard_as:
+        data = audible(data, embeddings, heard_as[0])
     run = _Run(data, embeddings, seed)
     model = embeddings.model
-    directions = [run.text_to_image(slices), run.image_to_text()]
+    directions = [run.text_to_image(slices), run.image_to_text()] if data.texts else []
+    recorded = [run.audio(kind) for kind in heard_as]
+    directions += [one.direction(slices) for one in recorded]
     if slices:
         directions.append(run.image_to_image())
     return Evaluation(
@@ -53,25 +63,30 @@ def evaluate(
         seed=seed,
         directions=tuple(directions),
         seconds=time.monotonic() - started,
-        notes=data.notes,
+        notes=(*data.notes, *dict.fromkeys(note for one in recorded for note in one.notes)),
     )
 
 
 def compared(
     ours: Evaluation, theirs: Evaluation, data: EvaluationSet, embeddings: tuple[Embeddings, Embeddings]
 ) -> Evaluation:
-    """Our evaluation with a paired comparison against the other model in both directions."""
+    """Our evaluation with a paired comparison against the other model in the directions that both have."""
+    there = {direction.name for direction in theirs.directions}
+    if kinds := [kind for kind, name in DIRECTIONS.items() if name in there]:
+        data = audible(data, embeddings[0], kinds[0])
     runs = [_Run(data, one, ours.seed) for one in embeddings]
-    directions = []
+    directions, notes = [], list(ours.notes)
     for direction in ours.directions:
-        if direction.name not in ("text_to_image", "image_to_text"):
+        if direction.name == "image_to_image" or direction.name not in there:
             directions.append(direction)
+            if direction.name not in there:
+                notes.append(f"{theirs.model} has no sound tower: {direction.name} is not compared")
             continue
         a, b = (run.ranks(direction.name) for run in runs)
         groups = runs[0].groups(direction.name)
-        found = tuple(_comparison(name, ours, theirs, a, b, groups) for name in COMPARED)
-        directions.append(replace(direction, comparisons=found))
-    return replace(ours, directions=tuple(directions))
+        found = (_comparison(name, ours, theirs, a, b, groups) for name in COMPARED)
+        directions.append(replace(direction, comparisons=(*direction.comparisons, *found)))
+    return replace(ours, directions=tuple(directions), notes=tuple(notes))
 
 
 def _comparison(name: str, ours: Evaluation, theirs: Evaluation, a: Ranks, b: Ranks, groups: Groups) -> Comparison:
@@ -85,24 +100,30 @@ class _Run:
 
     def __init__(self, data: EvaluationSet, embeddings: Embeddings, seed: int) -> None:
         self.data, self.embeddings, self.seed = data, embeddings, seed
-        self.relevance = _relevance(data, range(len(data.texts)))
+
+    def audio(self, kind: HeardAs) -> AudioRun:
+        return AudioRun(self.data, self.embeddings, self.seed, kind)
 
     def ranks(self, direction: str) -> Ranks:
+        if direction in _KINDS:
+            return self.audio(_KINDS[direction]).ranks()
         texts, images = self.embeddings.texts(self.data.texts), self.embeddings.pictures(self.data.images)
         if direction == "text_to_image":
-            return rank_vectors(texts, images, self.relevance, top=TOP)
+            return rank_vectors(texts, images, self._relevance(range(len(texts))), top=TOP)
         answered = self._answered_images()
         return rank_vectors(images[answered], texts, self._captions_of(answered), top=TOP)
 
     def groups(self, direction: str) -> Groups:
-        """Captions of one picture are not independent: they are drawn together."""
+        """Captions of one picture are not independent: they are drawn together. So are recordings of one topic."""
+        if direction in _KINDS:
+            return self.audio(_KINDS[direction]).groups
         if direction != "text_to_image" or self.data.kind != "captions":
             return None
         return np.array([row[0] for row in self.data.relevant], np.int64)
 
     def text_to_image(self, slices: bool) -> Direction:
         ranks = self.ranks("text_to_image")
-        direction = _direction("text_to_image", ranks, self.data.texts, list(map(str, self.data.images)),
+        direction = measured("text_to_image", ranks, self.data.texts, list(map(str, self.data.images)),
                                self.groups("text_to_image"), self.seed)  # fmt: skip
         return replace(direction, slices=tuple(self._text_slices())) if slices else direction
 
@@ -110,11 +131,11 @@ class _Run:
         """Which of all captions belong to a picture; for class names this is zero-shot classification."""
         answered = self._answered_images()
         queries = [str(self.data.images[row]) for row in answered]
-        return _direction("image_to_text", self.ranks("image_to_text"), queries, self.data.texts, None, self.seed)
+        return measured("image_to_text", self.ranks("image_to_text"), queries, self.data.texts, None, self.seed)
 
     def image_to_image(self) -> Direction:
         """Does a picture that was cropped, blurred, ... still find its original?"""
-        rows = _spread(len(self.data.images), PICTURE_QUERIES)
+        rows = spread(len(self.data.images), PICTURE_QUERIES)
         paths = [self.data.images[row] for row in rows]
         originals = self.embeddings.pictures(self.data.images)
         relevance = Relevance.of_lists([[row] for row in rows], len(self.data.images))
@@ -124,20 +145,20 @@ class _Run:
             changed = self.embeddings.pictures(paths, (f"{one.name}/{self.seed}", partial(one.apply, seed=self.seed)))
             found.append(self._slice(one, rank_vectors(changed, originals, relevance, top=TOP)))
         names = list(map(str, self.data.images))
-        direction = _direction("image_to_image", ranks, [names[row] for row in rows], names, None, self.seed)
+        direction = measured("image_to_image", ranks, [names[row] for row in rows], names, None, self.seed)
         return replace(direction, best=(), worst=(), hubs=(), slices=tuple(found))
 
     def _text_slices(self) -> list[Slice]:
-        rows = _spread(len(self.data.texts), SLICE_QUERIES)
+        rows = spread(len(self.data.texts), SLICE_QUERIES)
         texts = [self.data.texts[row] for row in rows]
         images = self.embeddings.pictures(self.data.images)
-        relevance = _relevance(self.data, rows)
+        relevance = self._relevance(rows)
 
         def ranked(queries: Sequence[str], relevance: Relevance = relevance) -> Ranks:
             return rank_vectors(self.embeddings.texts(queries), images, relevance, top=TOP)
 
         plain = ranked(texts)
-        found = [_slice("as written", "text", f"{len(texts):,} of the queries, evenly spread: what the others change",
+        found = [sliced("as written", "text", f"{len(texts):,} of the queries, evenly spread: what the others change",
                         plain, self.seed)]  # fmt: skip
         for one in TEXT_SLICES:
             found.append(self._slice(one, ranked(one.apply(texts, self.seed))))
@@ -145,18 +166,18 @@ class _Run:
             for name, templates in TEMPLATES.items():
                 vectors = self._prompted(texts, templates)
                 asked = rank_vectors(vectors, images, relevance, top=TOP)
-                found.append(_slice(f"prompt: {name}", "prompt", f"names in {len(templates)} sentence(s), averaged: "
+                found.append(sliced(f"prompt: {name}", "prompt", f"names in {len(templates)} sentence(s), averaged: "
                                     f"{templates[0]!r}", asked, self.seed))  # fmt: skip
         for subset in TEXT_SUBSETS:
             chosen = subset.select(self.data.texts)
             if chosen:
-                some = ranked([self.data.texts[row] for row in chosen], _relevance(self.data, chosen))
+                some = ranked([self.data.texts[row] for row in chosen], self._relevance(chosen))
                 found.append(self._slice(subset, some))
         for code, language in self.data.languages.items():
-            chosen = _spread(len(language.texts), SLICE_QUERIES)
+            chosen = spread(len(language.texts), SLICE_QUERIES)
             relevant = Relevance.of_lists([language.relevant[row] for row in chosen], len(self.data.images))
             some = ranked([language.texts[row] for row in chosen], relevant)
-            found.append(_slice(code, "language", f"captions in {code!r}, as the data has them", some, self.seed))
+            found.append(sliced(code, "language", f"captions in {code!r}, as the data has them", some, self.seed))
         return found
 
     def _prompted(self, names: Sequence[str], templates: Sequence[str]) -> Vectors:
@@ -165,7 +186,10 @@ class _Run:
         return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True), np.float32)
 
     def _slice(self, one: TextSlice | TextSubset | PictureSlice, ranks: Ranks) -> Slice:
-        return _slice(one.name, one.group, one.about, ranks, self.seed)
+        return sliced(one.name, one.group, one.about, ranks, self.seed)
+
+    def _relevance(self, texts: Sequence[int]) -> Relevance:
+        return graded(self.data.relevant, self.data.grades, texts, len(self.data.images))
 
     def _answered_images(self) -> list[int]:
         return sorted({row for rows in self.data.relevant for row in rows})
@@ -176,62 +200,3 @@ class _Run:
             for row in rows:
                 owned[row].append(text)
         return Relevance.of_lists([owned[row] for row in images], len(self.data.texts))
-
-
-def _direction(
-    name: str, ranks: Ranks, queries: Sequence[str], items: Sequence[str], groups: Groups, seed: int
-) -> Direction:
-    first = first_rank(ranks)
-    order = np.argsort(first, kind="stable")
-    return Direction(
-        name=name,
-        queries=len(queries),
-        items=len(items),
-        metrics=_figures(ranks, tuple(METRICS), groups, seed),
-        hit_curve=tuple((k, float(hit_rate_at_k(ranks, k).mean())) for k in CURVE_KS if k <= len(items)),
-        best=tuple(_example(ranks, int(row), queries, items, first) for row in order[:EXAMPLES]),
-        worst=tuple(_example(ranks, int(row), queries, items, first) for row in order[::-1][:EXAMPLES]),
-        hubs=_hubs(ranks, items),
-    )
-
-
-def _figures(ranks: Ranks, names: Sequence[str], groups: Groups, seed: int) -> dict[str, Interval]:
-    return {
-        name: bootstrap_interval(METRICS[name](ranks), statistic=statistic_of(name), groups=groups, seed=seed)
-        for name in names
-    }
-
-
-def _slice(name: str, group: str, about: str, ranks: Ranks, seed: int) -> Slice:
-    return Slice(name, group, about, ranks.relevance.queries, _figures(ranks, SLICE_METRICS, None, seed))
-
-
-def _relevance(data: EvaluationSet, rows: Sequence[int]) -> Relevance:
-    """Relevance of some of the texts, with its grades."""
-    query = [n for n, row in enumerate(rows) for _ in data.relevant[row]]
-    item = [image for row in rows for image in data.relevant[row]]
-    grade = [grade for row in rows for grade in data.grades[row]]
-    return Relevance.of_entries(query, item, grade, (len(rows), len(data.images)))
-
-
-def _example(ranks: Ranks, row: int, queries: Sequence[str], items: Sequence[str], first: PerQuery) -> Example:
-    start, end = ranks.relevance.starts[row : row + 2]
-    relevant = set(ranks.relevance.items[start:end].tolist())
-    shown = tuple(
-        Shown(items[item], float(score), int(item) in relevant)
-        for item, score in zip(ranks.top[row, :5], ranks.top_scores[row, :5], strict=True)
-    )
-    return Example(queries[row], int(first[row]), items[min(relevant)], shown)
-
-
-def _hubs(ranks: Ranks, items: Sequence[str]) -> tuple[Hub, ...]:
-    """Items that are among the first ten of far more queries than their share (Radovanovic et al. 2010)."""
-    counts = np.bincount(ranks.top.ravel(), minlength=len(items))
-    expected = ranks.top.size / len(items)
-    order = np.argsort(-counts, kind="stable")[:HUBS]
-    return tuple(Hub(items[int(n)], int(counts[n]), expected) for n in order if counts[n] > 2 * expected)
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """At most `most` row numbers, evenly spaced."""
-    return list(range(count)) if count <= most else [int(n) for n in np.linspace(0, count - 1, most).round()]

@@ -70,18 +70,39 @@ def sentence(metric: str, name_a: str, name_b: str, difference: Interval, p_valu
 
     A difference counts as shown where the interval leaves out 0 and p < 0.05.
     """
+    if not _shown(metric, difference, p_value):
+        return _not_shown(metric, name_a, name_b, difference, p_value)
+    better = name_a if difference.value > 0 else name_b
+    return f"{better} is better by {_points(metric, difference)}."
+
+
+def contrast(metric: str, way_a: str, way_b: str, difference: Interval, p_value: float) -> str:
+    """The same about two ways of asking one model: "Speech is worse than the written captions by 2.1 points ..."."""
+    if not _shown(metric, difference, p_value):
+        return _not_shown(metric, way_a, way_b, difference, p_value)
+    comparative = "better" if difference.value > 0 else "worse"
+    words = f"{way_a} is {comparative} than {way_b} by {_points(metric, difference)}."
+    return words[:1].upper() + words[1:]
+
+
+def _shown(metric: str, difference: Interval, p_value: float) -> bool:
     if statistic_of(metric) == "median":
         raise ValueError(f"{metric}: a difference of means says nothing about it. Compare MRR or a hit rate")
+    return not difference.low <= 0 <= difference.high and p_value < 1 - LEVEL
+
+
+def _not_shown(metric: str, name_a: str, name_b: str, difference: Interval, p_value: float) -> str:
     value, low, high = (100 * edge for edge in (difference.value, difference.low, difference.high))
-    if low <= 0 <= high or p_value >= 1 - LEVEL:
-        return (
-            f"No difference could be shown: {name_a} minus {name_b} is {value:.1f} points of {metric} "
-            f"(95 % interval {low:.1f} to {high:.1f}, p = {p_value:.2g})."
-        )
-    better = name_a
-    if value < 0:
-        better, value, low, high = name_b, -value, -high, -low
-    return f"{better} is better by {value:.1f} points of {metric} (95 % interval {low:.1f} to {high:.1f})."
+    return (
+        f"No difference could be shown: {name_a} minus {name_b} is {value:.1f} points of {metric} "
+        f"(95 % interval {low:.1f} to {high:.1f}, p = {p_value:.2g})."
+    )
+
+
+def _points(metric: str, difference: Interval) -> str:
+    """How large it is, whichever side is the better one."""
+    value, *edges = (abs(100 * edge) for edge in (difference.value, difference.low, difference.high))
+    return f"{value:.1f} points of {metric} (95 % interval {min(edges):.1f} to {max(edges):.1f})"
 
 
 def _checked(values: Values, groups: Groups | None) -> None:

@@ -24,7 +24,7 @@ Address = IPv4Address | IPv6Address
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset([301, 302, 303, 307, 308])
 _CHUNK_BYTES = 2**16
-_HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "bouba"}
+_HEADERS = {"Accept": "image/*, audio/*, video/*, */*;q=0.1", "Accept-Encoding": "identity", "User-Agent": "bouba"}
 
 _OBJECT = re.compile(r"^HTTPS?Connection\(.*?\): ")  # urllib3 puts the connection before what happened
 

@@ -107,7 +107,7 @@ def sniff(data: bytes) -> Kind:
         return WEBP
     if data[4:8] == b"ftyp":
         return _by_brand(data)
-    raise MediaUnsupported(f"this is {_describe(data)}. bouba reads {_READ_KINDS}.")
+    raise MediaUnsupported(f"this is {describe(data)}. bouba reads {_READ_KINDS}.")
 
 
 def _by_brand(data: bytes) -> Kind:
@@ -122,7 +122,7 @@ def _by_brand(data: bytes) -> Kind:
     return kind
 
 
-def _describe(data: bytes) -> str:
+def describe(data: bytes) -> str:
     for signature, what in _OTHERS:
         if data.startswith(signature):
             return what

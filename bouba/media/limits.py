@@ -1,4 +1,4 @@
-"""How much one file may ask for before it is refused."""
+"""How much one file may ask for before it is refused: `Limits` for pictures, `AudioLimits` for sounds."""
 
 from __future__ import annotations
 
@@ -18,4 +18,21 @@ class Limits:
     max_decoded_bytes: int = 2**30  # pixel buffers while decoding and converting to RGB
 
 
+@dataclass(frozen=True, slots=True)
+class AudioLimits:
+    """Bounds on one sound file. An hour of film sound passes; an endless stream does not.
+
+    What a header claims counts for nothing: seconds and bytes are those that really come out of the decoder,
+    which is stopped where one of them is over. Memory is the file and some 150 kB a second of its sound."""
+
+    max_bytes: int = 2**30  # of the file
+    max_seconds: float = 3600.0  # of sound
+    max_channels: int = 8
+    max_decoded_bytes: int = 8 * 2**30  # samples of all channels at the file's rate, never held at once
+    max_decode_s: float = 120.0  # wall clock
+
+
+AnyLimits = Limits | AudioLimits
+
 DEFAULT_LIMITS = Limits()
+DEFAULT_AUDIO_LIMITS = AudioLimits()

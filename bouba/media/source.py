@@ -1,4 +1,4 @@
-"""Where a picture comes from -> its bytes. Nothing is read that could block or never end."""
+"""Where a picture or a sound comes from -> its bytes. Nothing is read that could block or never end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from bouba.errors import FetchRefused, MediaEmpty, MediaMissing, MediaTooLarge, MediaUnsupported
-from bouba.media.limits import DEFAULT_LIMITS, Limits
+from bouba.media.limits import DEFAULT_LIMITS, AnyLimits
 
 if TYPE_CHECKING:
     from bouba.types import ImageSource
@@ -39,7 +39,7 @@ _REASONS: dict[int, str] = {
 }
 
 
-def read_source(source: ImageSource, *, limits: Limits = DEFAULT_LIMITS, fetch: bool = False) -> bytes:
+def read_source(source: ImageSource, *, limits: AnyLimits = DEFAULT_LIMITS, fetch: bool = False) -> bytes:
     """The bytes of a path (`~` stays as it is), of a binary file object from where it stands, or of a URL.
 
     Raises MediaMissing, MediaEmpty, MediaTooLarge, MediaUnsupported for anything else than these, and
@@ -53,7 +53,7 @@ def read_source(source: ImageSource, *, limits: Limits = DEFAULT_LIMITS, fetch: 
     if callable(getattr(source, "read", None)):
         return _read_stream(source, limits)
     raise MediaUnsupported(
-        f"{type(source).__name__} is not a picture: give a path, bytes, a file opened with 'rb', or a URL."
+        f"{type(source).__name__} cannot be read: give a path, bytes, a file opened with 'rb', or a URL."
     )
 
 
@@ -68,7 +68,7 @@ def describe_source(source: object) -> str:
     return name if len(name) <= 300 else f"{name[:200]}…{name[-80:]}"
 
 
-def _read_url(url: str, limits: Limits, fetch: bool) -> bytes:
+def _read_url(url: str, limits: AnyLimits, fetch: bool) -> bytes:
     name = describe_source(url)
     if not url.lower().startswith(("http://", "https://")):
         raise FetchRefused(f"{name}: only http:// and https:// addresses are read.")
@@ -79,7 +79,7 @@ def _read_url(url: str, limits: Limits, fetch: bool) -> bytes:
     return _checked(fetch_bytes(url, max_bytes=limits.max_bytes), name, limits)
 
 
-def _read_path(path: str, limits: Limits) -> bytes:
+def _read_path(path: str, limits: AnyLimits) -> bytes:
     name = describe_source(path)
     try:
         size = _require_file(os.stat(path), name, limits)
@@ -96,7 +96,7 @@ def _read_path(path: str, limits: Limits) -> bytes:
         raise MediaMissing(f"{name}: no file can have this name.") from error
 
 
-def _require_file(status: os.stat_result, name: str, limits: Limits) -> int:
+def _require_file(status: os.stat_result, name: str, limits: AnyLimits) -> int:
     for matches, what in _FILE_KINDS:
         if matches(status.st_mode):
             raise MediaMissing(f"{name}: this is {what}, not a file.")
@@ -105,7 +105,7 @@ def _require_file(status: os.stat_result, name: str, limits: Limits) -> int:
     return status.st_size
 
 
-def _read_stream(stream: object, limits: Limits) -> bytes:
+def _read_stream(stream: object, limits: AnyLimits) -> bytes:
     name = describe_source(stream)
     read: Callable[[int], object] = stream.read  # type: ignore[attr-defined]
     try:
@@ -117,7 +117,7 @@ def _read_stream(stream: object, limits: Limits) -> bytes:
     return data
 
 
-def _drain(read: Callable[[int], object], name: str, limits: Limits, chunk_bytes: int) -> bytes:
+def _drain(read: Callable[[int], object], name: str, limits: AnyLimits, chunk_bytes: int) -> bytes:
     chunks: list[bytes] = []
     total = 0
     while chunk := read(chunk_bytes):
@@ -130,7 +130,7 @@ def _drain(read: Callable[[int], object], name: str, limits: Limits, chunk_bytes
     return b"".join(chunks)
 
 
-def _checked(data: bytes, name: str, limits: Limits) -> bytes:
+def _checked(data: bytes, name: str, limits: AnyLimits) -> bytes:
     if not data:
         raise MediaEmpty(f"{name}: empty, 0 bytes.")
     if len(data) > limits.max_bytes:
@@ -138,5 +138,6 @@ def _checked(data: bytes, name: str, limits: Limits) -> bytes:
     return data
 
 
-def _too_large(what: str, limits: Limits) -> MediaTooLarge:
-    return MediaTooLarge(f"{what}, the limit is {limits.max_bytes:,}. Give a smaller file or raise Limits.max_bytes.")
+def _too_large(what: str, limits: AnyLimits) -> MediaTooLarge:
+    name = f"{type(limits).__name__}.max_bytes"
+    return MediaTooLarge(f"{what}, the limit is {limits.max_bytes:,}. Give a smaller file or raise {name}.")

@@ -46,18 +46,32 @@ def load(path: Path, identity: str) -> Progress | None:
     """Where the run stood; None where it has not begun. Raises TrainingError for the file of another run."""
     if not path.exists():
         return None
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        saved, progress = content.pop("run"), Progress(**content)
-    except Exception as error:  # what torch raises for a damaged file depends on where it is damaged
-        reason = str(error).partition("\n")[0]
-        raise TrainingError(f"{path} cannot be read ({reason}). Begin again with --restart.") from error
+    saved, progress = _read(path)
     if saved != identity:
         raise TrainingError(
             f"{path} is of a run with other settings or other pairs (step {progress.step}). Begin again with "
             "--restart, or name another `out`."
         )
     return progress
+
+
+def best_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The best weights of any run, by their names in its `DualEncoder`. Raises TrainingError."""
+    if not path.exists():
+        raise TrainingError(
+            f"{path} is not there: [model] start names the folder OUT.run of a run that has got somewhere."
+        )
+    weights: dict[str, torch.Tensor] = _read(path)[1].states["best"]
+    return weights
+
+
+def _read(path: Path) -> tuple[str, Progress]:
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        return content.pop("run"), Progress(**content)
+    except Exception as error:  # what torch raises for a damaged file depends on where it is damaged
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(f"{path} cannot be read ({reason}). Begin again with --restart.") from error
 
 
 def identity(run: Run, pairs: str) -> str:

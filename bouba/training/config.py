@@ -29,6 +29,8 @@ class Model(Part, frozen=True):
     image: str | None = None  # a tower's name: "efficientnet-lite2", "timm:resnet50", "hf:...", "openclip:..."
     text: str | None = None
     dual: str | None = None  # both towers of one checkpoint
+    sound: Path | None = None  # yamnet.tflite: what is trained is a sound tower for the space of `base`
+    start: Path | None = None  # OUT.run of an earlier run of the same towers: its best weights, instead of new heads
     image_frozen: Annotated[int, Meta(ge=-1)] = -1
     text_frozen: Annotated[int, Meta(ge=-1)] = -1
     head: Literal["linear", "mlp", "none"] = "mlp"
@@ -51,7 +53,8 @@ class Data(Part, frozen=True):
 
     path: Path
     name: str = ""  # by default the file's folder
-    split: str | None = None
+    split: str | tuple[str, ...] | None = None
+    split_column: str | None = None
     texts: tuple[str, ...] = ()  # columns; by default the first known one
     templates: tuple[str, ...] = ("{}",)  # for labels: "a photo of a {}"
     image_column: str | None = None
@@ -79,6 +82,7 @@ class Check(Part, frozen=True):
     path: Path
     name: str = ""
     split: str | None = None
+    split_column: str | None = None  # for recordings
     text_column: str | None = None
     image_root: Path | None = None
 
@@ -136,8 +140,8 @@ class Run(Part, frozen=True):
     """The whole file. Paths are relative to it."""
 
     name: str
-    data: tuple[Data, ...]
     out: Path
+    data: tuple[Data, ...] = ()
     version: str = "1.0.0"
     licence: str = ""  # of the model folder; empty: unknown, or the base's
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
@@ -185,6 +189,8 @@ def checked(run: Run) -> Run:
 
 def _check_model(run: Run) -> None:
     model = run.model
+    if model.sound and (not model.base or run.labels):
+        raise TrainingError("[model] sound is taught to a space that is there: name its base, without [labels].")
     named = [key for key in ("base", "image", "dual") if getattr(model, key)]
     if len(named) != 1 or bool(model.image) != bool(model.text):
         raise TrainingError("[model] names either base, or image and text, or dual.")
@@ -194,12 +200,14 @@ def _check_model(run: Run) -> None:
         raise TrainingError(f"[labels] dim = {run.labels.dim} leaves nothing of [model] dim = {model.dim}.")
     if model.head == "none" and not model.dual:
         raise TrainingError('[model] head = "none" is for a dual encoder, whose towers share a space already.')
+    if model.start and not model.image:
+        raise TrainingError("[model] start goes on with image and text towers; a model folder is a base.")
     if model.image and any(dim >= model.dim for dim in model.matryoshka):
         raise TrainingError(f"[model] matryoshka has prefixes shorter than dim = {model.dim}.")
 
 
 def _check_data(run: Run) -> None:
-    if not run.data:
+    if not run.data and not run.model.sound:  # words alone teach a sound tower
         raise TrainingError("there is no [[data]].")
     if len({data.label for data in run.data}) < len(run.data):
         raise TrainingError("two [[data]] have the same name; give each a `name`.")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from bouba.encoders import Model as ModelFolder
 from bouba.encoders import load_model
 from bouba.errors import TrainingError
+from bouba.training.checkpoint import best_weights
 from bouba.training.dual import Chain, DualEncoder, Side, make_head
 from bouba.training.features import FrozenImages, FrozenTexts, OnnxGraph
 from bouba.training.towers import ImageClassifier, ImageTower, TextTower, open_dual, open_image_tower, open_text_tower
@@ -81,6 +82,9 @@ def _over_a_folder(run: Run, base: ModelFolder) -> Sides:
 def _over_towers(run: Run, image: ImageTower, text: TextTower, scale: float, work: Path, threads: int) -> Sides:
     heads = _heads(run, image, text)
     image_stages, text_stages = list(image.stages()), list(text.stages())
+    if run.model.start:
+        classifier = image.classifier if isinstance(image, ImageClassifier) else None
+        scale = _take_over(run.model.start, (image_stages, text_stages), heads, classifier)
     frozen = _freeze(image_stages, run.model.image_frozen)
     all_text = _freeze(text_stages, run.model.text_frozen) == len(text_stages)
     checkpointing = run.optimiser.checkpointing
@@ -104,6 +108,31 @@ def _over_towers(run: Run, image: ImageTower, text: TextTower, scale: float, wor
         text,
         None,
     )
+
+
+def _take_over(
+    start: Path, towers: tuple[list[nn.Module], list[nn.Module]], heads: list[nn.Module], classifier: nn.Module | None
+) -> float:
+    """An earlier run's best weights; what it had frozen is as it was. Returns its scale."""
+    weights = best_weights(start / "checkpoint.pt")
+    try:
+        for side, stages, head in zip(("image", "text"), towers, heads, strict=True):
+            head.load_state_dict(_below(weights, f"{side}.head."))
+            trained = _below(weights, f"{side}.tower.stages.")
+            numbers = {int(name.partition(".")[0]) for name in trained}
+            last = max(place for place, stage in enumerate(stages) if stage.state_dict())  # pooling has no weights
+            for number in numbers:
+                stages[last - max(numbers) + number].load_state_dict(_below(trained, f"{number}."))
+        if classifier is not None and (known := _below(weights, "classifier.")):
+            classifier.load_state_dict(known)
+        return float(weights["log_scale"].exp())
+    except (KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TrainingError(f"[model] start: {start} is a run of other towers or heads ({reason}).") from error
+
+
+def _below(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
 def _heads(run: Run, image: ImageTower, text: TextTower) -> list[nn.Module]:

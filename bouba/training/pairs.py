@@ -72,6 +72,7 @@ def _read(data: Data, note: Note) -> list[Record]:
         image_column=data.image_column,
         text_columns=data.texts,
         split=data.split,
+        split_column=data.split_column,
         item_column=data.item_column,
         group_column=data.group_column,
         root=data.image_root,

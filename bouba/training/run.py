@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bouba.encoders import load_model
 from bouba.errors import TrainingError
 from bouba.training import checkpoint, distributed, guard
 from bouba.training.checkpoint import Progress
@@ -31,6 +32,8 @@ from bouba.training.noise import estimate_trust
 from bouba.training.pairs import Pairs, read_pairs, usable
 from bouba.training.precision import autocast
 from bouba.training.progress import Advance, counter
+from bouba.training.sound.folder import Told, with_sound
+from bouba.training.sound.teach import DIRECTION, known_classes, teach
 from bouba.training.step import Knowledge
 from bouba.training.towers import ImageClassifier
 
@@ -45,7 +48,7 @@ class Outcome:
     step: int  # the best check
     figures: dict[str, dict[str, float]]  # of the exported weights, per set: "text_to_image.hit_rate@10"
     before: dict[str, dict[str, float]]  # of the model that the run began with; empty where it knew nothing
-    share: float  # of the way from the old model to the new one that the guard allowed; 1: all of it
+    share: float | None  # of the way from the old model to the new one that the guard allowed; none: nothing to guard
 
 
 def work_folder(run: Run) -> Path:
@@ -63,8 +66,10 @@ def train(
     """Trains, guards and exports; a run that was killed goes on where it was, with the same result.
 
     Raises TrainingError, ManifestError, MediaError, ModelMissing or ModelBroken."""
-    known_metric(run.validation.metric)
     refuse_strangers(run.out)
+    if run.model.sound is not None:
+        return _taught(run, note, advance)
+    known_metric(run.validation.metric)
     work = work_folder(run)
     cache = work / "cache"
     world = distributed.start()
@@ -89,7 +94,7 @@ def train(
         own, general = _exams(pairs, sides, cache, advance)
         if not world.rank:
             distributed.wait()
-        if not progress.step:
+        if not progress.step and not run.model.start:
             _standardise(sides, feed)
         log = Log(work / "log.jsonl", progress.step) if world.rank == 0 else None
         task = Task(
@@ -104,6 +109,17 @@ def train(
         return Outcome(run.out, trained.step, figures, before, share)
     finally:
         distributed.stop()
+
+
+def _taught(run: Run, note: Callable[[str], None], advance: Advance) -> Outcome:
+    """A sound tower takes minutes: there is nothing to go on with."""
+    torch.set_num_threads(run.threads or os.cpu_count() or 1)
+    taught = teach(run, note, advance)
+    figures = {"validation": _heard(taught.figures), "by words alone": _heard(taught.before)}
+    told = Told(run.name, run.version, run.licence, taught.trained_on, figures)
+    classes = known_classes(taught.net.tower)
+    with_sound(load_model(run.model.base), taught.net, classes, run.out, told, run.export.precision)
+    return Outcome(run.out, run.optimiser.steps if run.data else 0, taught.figures, taught.before, None)
 
 
 def _check_machine(run: Run, world: distributed.World) -> None:
@@ -224,6 +240,11 @@ def _guarded(
     best, _ = guard.choose(measure, run.validation.max_loss)
     trained.dual.load_state_dict(guard.blended(trained.start, end, best.share))
     return best.share, seen[best.share], seen[0.0]
+
+
+def _heard(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {name: {f"{DIRECTION}.{m}": round(found[f"{DIRECTION}.{m}"], 4) for m in ("hit_rate@1", "MRR")}
+            for name, found in figures.items()}  # fmt: skip
 
 
 def _shown(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

@@ -7,7 +7,7 @@ import pytest
 
 from bouba.evaluation import uncertainty
 from bouba.evaluation.results import Interval
-from bouba.evaluation.uncertainty import bootstrap_interval, compare, sentence
+from bouba.evaluation.uncertainty import bootstrap_interval, compare, contrast, sentence
 
 DRAWS = 1000  # of samples, in the simulations of coverage
 
@@ -136,6 +136,16 @@ def test_the_sentence_names_the_better_one() -> None:
     words = "B is better by 1.8 points of hit_rate@10 (95 % interval 0.9 to 2.7)."
     assert sentence("hit_rate@10", "A", "B", difference, 0.001) == words
     assert sentence("mAP", "A", "B", Interval(0.02, 0.01, 0.03), 0.001).startswith("A is better by 2.0 points of mAP")
+
+
+def test_the_contrast_says_which_way_is_worse() -> None:
+    words = "Speech is worse than the written captions by 2.1 points of hit_rate@10 (95 % interval 0.3 to 4.0)."
+    asked = ("hit_rate@10", "speech", "the written captions")
+    assert contrast(*asked, Interval(-0.021, -0.04, -0.003), 0.01) == words
+    assert " is better than " in contrast(*asked, Interval(0.021, 0.003, 0.04), 0.01)
+    assert contrast(*asked, Interval(-0.021, -0.04, 0.003), 0.2).startswith(
+        "No difference could be shown: speech minus"
+    )
 
 
 @pytest.mark.parametrize(

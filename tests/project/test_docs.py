@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from sound_files import chirps, write_sound
 
 import bouba
 from bouba.cli import commands
@@ -58,7 +59,7 @@ def test_every_option_has_help(name: str) -> None:
 
 def test_json_keys_of_a_hit_are_documented() -> None:
     item = Item("0" * 32, "/a.jpg", 1, 1, 1, "image/jpeg")
-    keys = ", ".join(f'"{key}"' for key in Hit(1, 0.5, item).to_dict())
+    keys = ", ".join(f'"{key}"' for key in Hit(1, 0.5, item, second=0.5).to_dict())
     assert keys in COMMAND
 
 
@@ -116,6 +117,7 @@ def test_readme_commands_run(photos: Path, tmp_path: Path) -> None:
     (photos / "list.jsonl").write_text('{"image": "red.png", "price": 3, "brand": "A"}\n')
     subprocess.run([sys.executable, "-m", "bouba", "add", photos / "list.jsonl"], cwd=tmp_path, check=True)
     (photos / "red.png").rename(tmp_path / "sofa.jpg")
+    (tmp_path / "bark.ogg").write_bytes(write_sound(chirps(), "ogg", "libopus"))
     (tmp_path / "Pictures").mkdir()
     (photos / "green.png").rename(tmp_path / "Pictures/green.png")
     lines = re.findall(r"^\$ bouba (.*)$", README.split("## From Python")[0], re.MULTILINE)

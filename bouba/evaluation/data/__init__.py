@@ -2,6 +2,7 @@
 
 from bouba.evaluation.data.prompts import TEMPLATES, fill
 from bouba.evaluation.data.read import read_set
+from bouba.evaluation.data.recordings import Recordings
 from bouba.evaluation.data.sets import EvaluationSet, LanguageTexts
 from bouba.evaluation.data.trec import Judgements, judgements_of, read_qrels, read_run, write_qrels, write_run
 
@@ -10,6 +11,7 @@ __all__ = [
     "EvaluationSet",
     "Judgements",
     "LanguageTexts",
+    "Recordings",
     "fill",
     "judgements_of",
     "read_qrels",

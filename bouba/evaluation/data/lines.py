@@ -15,20 +15,21 @@ from bouba.errors import ManifestError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One picture with its texts, as a file has it."""
+    """One picture with its texts and recordings, as a file has it."""
 
     origin: str  # "pairs.jsonl, line 12"
     image: str  # as written: relative to the file's folder, or absolute
     texts: tuple[str, ...]  # empty for a picture without a text
     split: str | None = None
     languages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    audio: tuple[str, ...] = ()  # relative to the file's folder, or absolute
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Every record of a file, and the column (or key) that its texts come from."""
 
-    column: str
+    column: str  # empty where recordings ask, and no texts
     records: tuple[Record, ...]
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bouba.errors import ManifestError
 from bouba.evaluation.data.documents import read_document
 from bouba.evaluation.data.lines import Table
+from bouba.evaluation.data.recordings import Recording
 from bouba.evaluation.data.rows import read_rows
 from bouba.evaluation.data.sets import Draft, EvaluationSet, draft_pairs, finish
-from bouba.evaluation.data.trec import read_qrels, read_topics
+from bouba.evaluation.data.trec import Topic, read_qrels, read_topics
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 
@@ -27,19 +28,20 @@ def read_set(
 ) -> EvaluationSet:
     """Pictures and queries from JSON lines, CSV, TSV, Karpathy's or COCO's JSON, or TREC topics with `qrels`.
 
-    A file without splits is judged whole. Picture paths are relative to the file's folder, or to `image_root`.
+    A file without splits is judged whole. Picture paths are relative to the file's folder, or to `image_root`;
+    recordings, in a column `audio` or in topics, to the file's folder.
     `qrels` grade pairs: with topics they name all pictures; with pairs, where a query's id is its number from 1 in this
     set, they overrule grade 1 for the pairs they judge, and grade 0 takes a pair away. `extra_positives`, as JSON lines
     {"image", "caption"} or as qrels, adds right pairs that the file does not know of (Chun et al., ECCV Caption, 2022).
-    Fewer than 1 % missing pictures are left out with a note; more are an error.
+    Fewer than 1 % missing pictures or recordings are left out with a note; more are an error.
     Raises ManifestError, with file and line, for anything that does not fit."""
     path, base = Path(path), Path(image_root) if image_root else Path(path).parent
     judged = read_qrels(qrels) if qrels else {}
     topics = read_topics(path) if qrels else None
     if topics is None:
-        draft = draft_pairs(_table(path, text_column), path.name, base, split)
+        draft = draft_pairs(_table(path, text_column), path.name, base, split, path.parent)
     else:
-        draft = _draft_topics(topics, judged, base)
+        draft = _draft_topics(topics, judged, base, path.parent)
     if qrels and (unknown := _grade(draft, judged, base)):
         _note_unknown(draft, qrels, unknown, sum(map(len, judged.values())))
     if extra_positives:
@@ -56,9 +58,16 @@ def _table(path: Path, text_column: str | None) -> Table:
     return document or read_rows(path, text_column)
 
 
-def _draft_topics(topics: Mapping[str, str], judged: Mapping[str, Mapping[str, float]], base: Path) -> Draft:
-    images = {base / document: document for documents in judged.values() for document in documents}
-    return Draft(images, dict(topics), {qid: {} for qid in topics}, kind="topics")
+def _draft_topics(
+    topics: Mapping[str, Topic], judged: Mapping[str, Mapping[str, float]], base: Path, recorded: Path
+) -> Draft:
+    return Draft(
+        images={base / document: document for documents in judged.values() for document in documents},
+        texts={qid: topic.text for qid, topic in topics.items() if topic.text},
+        relevance={qid: {} for qid in topics},
+        kind="topics",
+        recordings=[Recording(recorded / a, a, [qid]) for qid, topic in topics.items() for a in topic.audio],
+    )
 
 
 def _grade(draft: Draft, judged: Mapping[str, Mapping[str, float]], base: Path) -> int:
@@ -67,7 +76,7 @@ def _grade(draft: Draft, judged: Mapping[str, Mapping[str, float]], base: Path) 
     for qid, documents in judged.items():
         for document, grade in documents.items():
             image = base / document
-            if qid not in draft.texts or image not in draft.images:
+            if qid not in draft.relevance or image not in draft.images:
                 unknown += 1
             elif grade > 0:
                 draft.relevance[qid][image] = grade
@@ -120,19 +129,27 @@ def _add_pairs(draft: Draft, pairs: Iterable[tuple[str, Path]]) -> tuple[int, in
 def _leave_out_missing(draft: Draft, path: Path, base: Path) -> None:
     # os.path, not Path: it answers False, not ValueError, for names that no file can have.
     missing = [image for image in draft.images if not os.path.isfile(image)]
-    if not missing:
-        return
-    total = len(draft.images)
-    first = ", ".join(ascii(draft.images[image])[1:-1] for image in missing[:3])
-    if len(missing) * 100 >= total:
+    if missing:
+        names = [draft.images[image] for image in missing]
+        draft.notes.append(_missing_few("pictures", names, len(draft.images), path, base, "the image root"))
+        draft.images = {image: name for image, name in draft.images.items() if image not in set(missing)}
+        draft.relevance = {
+            qid: {image: grade for image, grade in grades.items() if image in draft.images}
+            for qid, grades in draft.relevance.items()
+        }
+    if lost := [recording for recording in draft.recordings if not os.path.isfile(recording.path)]:
+        names = [recording.name for recording in lost]
+        draft.notes.append(_missing_few("recordings", names, len(draft.recordings), path, path.parent))
+        draft.recordings = [recording for recording in draft.recordings if recording not in lost]
+
+
+def _missing_few(what: str, names: Sequence[str], total: int, path: Path, base: Path, root: str = "") -> str:
+    """The note about files that are not there. Raises ManifestError where they are 1 % or more."""
+    first = ", ".join(ascii(name)[1:-1] for name in names[:3])
+    if len(names) * 100 >= total:
+        way = f"; name another folder as {root}" if root else ""
         raise ManifestError(
-            f"{path}: {len(missing)} of its {total} pictures are not there: {first}{', ...' * (len(missing) > 3)}. "
-            f"They were looked for below {base}; name another folder as the image root. Under 1 % may be missing."
+            f"{path}: {len(names)} of its {total} {what} are not there: {first}{', ...' * (len(names) > 3)}. "
+            f"They were looked for below {base}{way}. Under 1 % may be missing."
         )
-    draft.notes.append(f"{len(missing)} of {total} pictures are not there and were left out: {first}")
-    for image in missing:
-        del draft.images[image]
-    draft.relevance = {
-        qid: {image: grade for image, grade in grades.items() if image in draft.images}
-        for qid, grades in draft.relevance.items()
-    }
+    return f"{len(names)} of {total} {what} are not there and were left out: {first}"

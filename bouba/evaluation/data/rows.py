@@ -1,9 +1,10 @@
-"""JSON lines, CSV and TSV: a row is a picture with its captions, or with one of them."""
+"""JSON lines, CSV and TSV: a row is a picture with its captions, or with one of them, or with its recordings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from bouba.ingest.manifest import IMAGE_COLUMNS
 
 # The first of these that a file has holds its queries.
 TEXT_COLUMNS = ("captions", "caption", "text", "title", "description", "label")
+AUDIO_COLUMNS = tuple("audio audio_path audio_file sound wav".split())
 _LANGUAGE = re.compile(r"captions_([a-z]{2,3}(?:-[a-z0-9]+)?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    image: str
+    text: str | None
+    audio: str | None
+    languages: Mapping[str, str]  # "zh" -> "captions_zh"
 
 
 def read_rows(path: Path, text_column: str | None) -> Table:
@@ -27,11 +37,13 @@ def read_rows(path: Path, text_column: str | None) -> Table:
     if image is None:
         raise ManifestError(f"{_none_of(path, columns)} names the pictures: call it {' or '.join(IMAGE_COLUMNS[:3])}.")
     text = column_of(columns, (text_column,) if text_column else TEXT_COLUMNS)
-    if text is None:
+    audio = column_of(columns, AUDIO_COLUMNS)
+    if text is None and (text_column or audio is None):
         wanted = text_column or " or ".join(TEXT_COLUMNS)
         raise ManifestError(f"{_none_of(path, columns)} is called {wanted}. Name the one with the texts.")
     languages = {m[1].lower(): c for c in columns if c != text and (m := _LANGUAGE.fullmatch(c))}
-    return Table(text, tuple(_record(origin, row, image, text, languages) for origin, row in rows))
+    chosen = _Columns(image, text, audio, languages)
+    return Table(text or "", tuple(_record(origin, row, chosen) for origin, row in rows))
 
 
 def column_of(columns: Iterable[str], candidates: Sequence[str]) -> str | None:
@@ -45,16 +57,21 @@ def _none_of(path: Path, columns: Sequence[str]) -> str:
     return f"{path}: none of its columns ({', '.join(map(str, columns))})"
 
 
-def _record(origin: str, row: Mapping[str, Any], image: str, text: str, languages: Mapping[str, str]) -> Record:
-    picture = one_text(row.get(image), origin, image)
+def _record(origin: str, row: Mapping[str, Any], columns: _Columns) -> Record:
+    picture = one_text(row.get(columns.image), origin, columns.image)
     if not picture:
-        raise ManifestError(f"{origin}: no picture under {image!r}.")
+        raise ManifestError(f"{origin}: no picture under {columns.image!r}.")
+
+    def texts(column: str | None) -> tuple[str, ...]:
+        return some_texts(opened_list(row.get(column)), origin, column) if column else ()
+
     return Record(
         origin,
         picture,
-        some_texts(opened_list(row.get(text)), origin, text),
+        texts(columns.text),
         _split(row, origin),
-        {code: found for code, c in languages.items() if (found := some_texts(opened_list(row.get(c)), origin, c))},
+        {code: found for code, column in columns.languages.items() if (found := texts(column))},
+        texts(columns.audio),
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from bouba.errors import ManifestError
-from bouba.evaluation.data.lines import json_lines, one_text, text_lines
-from bouba.evaluation.data.rows import column_of
+from bouba.evaluation.data.lines import json_lines, one_text, opened_list, some_texts, text_lines
+from bouba.evaluation.data.rows import AUDIO_COLUMNS, column_of
 from bouba.ingest.manifest import IMAGE_COLUMNS
 
 if TYPE_CHECKING:
@@ -111,28 +112,37 @@ def judgements_of(data: EvaluationSet) -> dict[str, dict[str, float]]:
     }
 
 
-def read_topics(path: Path) -> dict[str, str] | None:
-    """Query id -> text, from `qid<TAB>text` lines or JSON lines `{"id", "text"}`; None for a file with pictures."""
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What is looked for, as a text, as recordings, or both."""
+
+    text: str  # empty where only recordings ask
+    audio: tuple[str, ...] = ()  # as written: relative to the file's folder, or absolute
+
+
+def read_topics(path: Path) -> dict[str, Topic] | None:
+    """Topics by id, from `qid<TAB>text` lines or JSON lines `{"id", "text", "audio"}`, where `audio` is a recording or
+    a list of them; None for a file with pictures."""
     suffix = path.suffix.lower()
     if suffix in {".tsv", ".txt"}:
         return _unless_pictures(path, _tab_topics)
     return _unless_pictures(path, _json_topics) if suffix in {".jsonl", ".ndjson"} else None
 
 
-_Topics = Iterable[tuple[str, str, str]]  # origin, id, text
+_Topics = Iterable[tuple[str, str, Topic]]  # origin, id, topic
 
 
-def _unless_pictures(path: Path, reader: Callable[[Path], _Topics | None]) -> dict[str, str] | None:
+def _unless_pictures(path: Path, reader: Callable[[Path], _Topics | None]) -> dict[str, Topic] | None:
     found = reader(path)
     if found is None:
         return None
-    topics: dict[str, str] = {}
-    for origin, qid, text in found:
-        if not qid or not text:
-            raise ManifestError(f"{origin} has no {'text' if qid else 'id'}: a topic has both.")
+    topics: dict[str, Topic] = {}
+    for origin, qid, topic in found:
+        if not qid or not (topic.text or topic.audio):
+            raise ManifestError(f"{origin} has no {'text' if qid else 'id'}: a topic has an id, and a text or audio.")
         if qid in topics:
             raise ManifestError(f"{origin}: a second topic has the id {qid}.")
-        topics[qid] = text
+        topics[qid] = topic
     if not topics:
         raise ManifestError(f"{path} holds no topics.")
     return topics
@@ -143,14 +153,14 @@ def _tab_topics(path: Path) -> _Topics | None:
     if lines and column_of(lines[0][1].split("\t"), IMAGE_COLUMNS) is not None:
         return None
     cells = [(origin, line.partition("\t")) for origin, line in lines]
-    return [(origin, qid.strip(), one_text(text, origin, "text")) for origin, (qid, _, text) in cells]
+    return [(origin, qid.strip(), Topic(one_text(text, origin, "text"))) for origin, (qid, _, text) in cells]
 
 
 def _json_topics(path: Path) -> _Topics | None:
     rows = list(json_lines(path))
     if rows and column_of(rows[0][1], IMAGE_COLUMNS) is not None:
         return None
-    return [(origin, _json_id(row, origin), _json_text(row, origin)) for origin, row in rows]
+    return [(origin, _json_id(row, origin), _json_topic(row, origin)) for origin, row in rows]
 
 
 def _json_id(row: Mapping[str, object], origin: str) -> str:
@@ -159,5 +169,6 @@ def _json_id(row: Mapping[str, object], origin: str) -> str:
     return str(value) if number else one_text(value, origin, "id")
 
 
-def _json_text(row: Mapping[str, object], origin: str) -> str:
-    return one_text(row.get(column_of(row, _TOPIC_COLUMNS) or "text"), origin, "text")
+def _json_topic(row: Mapping[str, object], origin: str) -> Topic:
+    text = one_text(row.get(column_of(row, _TOPIC_COLUMNS) or "text"), origin, "text")
+    return Topic(text, some_texts(opened_list(row.get(column_of(row, AUDIO_COLUMNS) or "audio")), origin, "audio"))

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 
-from bouba.evaluation.perturb import picture, text, words
+from bouba.evaluation.perturb import picture, sound, text, words
+from bouba.media.audio import RATE
+from bouba.media.loudness import normalise_loudness
+
+if TYPE_CHECKING:
+    from bouba.types import Samples
 
 
 def query_rng(seed: int, index: int) -> np.random.Generator:
@@ -65,6 +71,21 @@ class PictureSlice:
         return self.change(image.convert("RGB"), query_rng(seed, index))
 
 
+@dataclass(frozen=True, slots=True)
+class SoundSlice:
+    """All recordings, changed."""
+
+    name: str
+    about: str
+    change: Callable[[Samples, np.random.Generator], Samples]
+    group: Literal["sound"] = "sound"
+
+    def apply(self, samples: Samples, index: int, seed: int = 0) -> Samples:
+        """The changed recording of query `index`, brought to the loudness that every recording is brought to; mono
+        samples [n] at 16 kHz in, as many or fewer out."""
+        return normalise_loudness(self.change(samples, query_rng(seed, index)), RATE)
+
+
 TEXT_SLICES = (
     TextSlice("typos", "a slip of the keyboard in 25 % of words of 4+ letters, and in at least one", text.typos),
     TextSlice("upper case", "all letters capital", text.upper_case),
@@ -103,4 +124,28 @@ PICTURE_SLICES = (
     PictureSlice("small", "longer side scaled down to 64 pixels", picture.small),
 )
 
-__all__ = ["PICTURE_SLICES", "TEXT_SLICES", "TEXT_SUBSETS", "PictureSlice", "TextSlice", "TextSubset", "query_rng"]
+SOUND_SLICES = (
+    *(
+        SoundSlice(
+            f"noise {level} dB", f"white noise, signal to noise {level} dB", partial(sound.noisy, decibels=level)
+        )
+        for level in (20, 10, 0)
+    ),
+    SoundSlice("clipping", "the loudest 10 % of samples cut off", sound.clipped),
+    SoundSlice("one second", "only the loudest second", sound.loudest_second),
+    SoundSlice("quiet", "20 dB down in 16 bits, then brought to the loudness of all", sound.quiet),
+    SoundSlice("loud", "6 dB up in 16 bits, cut off at full scale, then brought to the loudness of all", sound.loud),
+    SoundSlice("telephone", "only 300 to 3,400 Hz", sound.telephone),
+)
+
+__all__ = [
+    "PICTURE_SLICES",
+    "SOUND_SLICES",
+    "TEXT_SLICES",
+    "TEXT_SUBSETS",
+    "PictureSlice",
+    "SoundSlice",
+    "TextSlice",
+    "TextSubset",
+    "query_rng",
+]

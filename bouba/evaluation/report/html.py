@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from bouba.evaluation.report.charts import Line, hit_curve
 from bouba.evaluation.report.examples import examples, hubs
-from bouba.evaluation.report.labels import escape, spoken
+from bouba.evaluation.report.labels import escape, heard_in_words, spoken
 from bouba.evaluation.report.measures import comparisons, headline, measures, slices
 from bouba.evaluation.report.pictures import Show, exhibit
 from bouba.evaluation.results import Direction, Evaluation
@@ -90,10 +90,11 @@ def _lines(evaluation: Evaluation, others: Sequence[Evaluation]) -> list[Line]:
 def _direction(number: int, direction: Direction, others: Sequence[Evaluation], show: Show) -> str:
     compared = [(other.model, found) for other in others for found in other.directions if found.name == direction.name]
     anchor = f"direction-{number}"
+    heard = f'<p class="aside">Recordings {escape(heard_in_words(direction.heard))}.</p>' if direction.heard else ""
     return (
         f'<section aria-labelledby="{anchor}"><h2 id="{anchor}">{escape(spoken(direction.name))}</h2>'
         f'<p class="aside"><code>{escape(direction.name)}</code>: {direction.queries:,} queries, '
-        f"{direction.items:,} items</p>"
+        f"{direction.items:,} items</p>{heard}"
         f"{measures(direction, compared)}{comparisons(direction)}{slices(direction)}"
         f"{examples('Best queries', direction.best, show)}{examples('Worst queries', direction.worst, show)}"
         f"{hubs(direction, show)}</section>\n"

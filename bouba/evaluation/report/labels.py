@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Iterable, Mapping
 
-from bouba.evaluation.results import Direction, Interval
+from bouba.evaluation.results import Direction, Heard, Interval
 
 # Most telling first.
 _HEADLINE = ("hit_rate@1", "hit_rate@5", "hit_rate@10", "accuracy@1", "accuracy@5", "mAP", "median_rank")
@@ -91,6 +91,15 @@ def is_worse(metric: str, found: Interval, whole: float) -> bool:
 def spoken(direction: str) -> str:
     """`text_to_image` as a heading: "Text to image"."""
     return capitalised(direction.replace("_", " "))
+
+
+def heard_in_words(heard: Heard) -> str:
+    """What recordings were taken for: "taken for speech: 110, a sound: 3; word error rate 12.3 % of 1,204 words"."""
+    counts = (("speech", heard.speech), ("a sound", heard.sound), ("both", heard.both), ("no words", heard.nothing))
+    text = "taken for " + ", ".join(f"{name}: {count:,}" for name, count in counts if count)
+    if heard.word_error_rate is None:
+        return text
+    return f"{text}; word error rate {100 * heard.word_error_rate:.1f} % of {heard.words:,} words"
 
 
 def capitalised(text: str) -> str:

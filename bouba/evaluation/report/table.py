@@ -6,7 +6,15 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from bouba.evaluation.report.labels import change, figure, interval, main_metrics, plain, reference_metric
+from bouba.evaluation.report.labels import (
+    change,
+    figure,
+    heard_in_words,
+    interval,
+    main_metrics,
+    plain,
+    reference_metric,
+)
 from bouba.evaluation.results import Direction, Evaluation
 
 WIDTH = 100  # columns
@@ -30,6 +38,8 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
 def _direction(direction: Direction) -> Iterator[str]:
     yield ""
     yield from _wrapped(f"{direction.name}: {direction.queries:,} queries, {direction.items:,} items", "")
+    if direction.heard:
+        yield from _wrapped(f"Recordings {heard_in_words(direction.heard)}", "  ")
     yield f"  {_cell('metric', _NAME)} {'value':>10}   {'95 % interval':>18}"
     for name in main_metrics(direction.metrics):
         found = direction.metrics[name]

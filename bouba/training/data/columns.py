@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bouba.errors import ManifestError
-from bouba.evaluation.data.rows import TEXT_COLUMNS, column_of
+from bouba.evaluation.data.rows import AUDIO_COLUMNS, TEXT_COLUMNS, column_of
 
 # Of several, the first that a file has. Names that say only "a file" stand for a sound where a sound is named so too.
 PICTURE_COLUMNS = tuple("image image_path image_file img img_path picture".split())
 FILE_COLUMNS = tuple("path file file_path filepath filename file_name".split())
-SOUND_COLUMNS = tuple("audio audio_path audio_file sound wav".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,12 @@ def choose_columns(there: Sequence[str], asked: Columns, where: str) -> Columns:
 
     image, audio = named(asked.image), named(asked.audio)
     if not image and not audio:
-        audio = column_of(there, SOUND_COLUMNS)
+        audio = column_of(there, AUDIO_COLUMNS)
         image = column_of(there, PICTURE_COLUMNS if audio else PICTURE_COLUMNS + FILE_COLUMNS)
     if not image and not audio:
         raise ManifestError(
             f"{where}: none of its columns ({_listed(there)}) names pictures or sounds: call it "
-            f"{PICTURE_COLUMNS[0]}, {FILE_COLUMNS[0]} or {SOUND_COLUMNS[0]}, or say which one it is."
+            f"{PICTURE_COLUMNS[0]}, {FILE_COLUMNS[0]} or {AUDIO_COLUMNS[0]}, or say which one it is."
         )
     texts = tuple(filter(None, map(named, asked.texts))) or _known_texts(there)
     if not texts and not (image and audio):
@@ -57,7 +56,9 @@ def choose_columns(there: Sequence[str], asked: Columns, where: str) -> Columns:
             f"{where}: none of its columns ({_listed(there)}) is called {' or '.join(TEXT_COLUMNS)}. "
             "Name the ones with the texts."
         )
-    return Columns(image, audio, texts, named(asked.item), named(asked.group), column_of(there, ("split",)))
+    return Columns(
+        image, audio, texts, named(asked.item), named(asked.group), named(asked.split) or column_of(there, ("split",))
+    )
 
 
 def _known_texts(there: Sequence[str]) -> tuple[str, ...]:

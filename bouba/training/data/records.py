@@ -38,7 +38,8 @@ def read_records(
     image_column: str | None = None,
     text_columns: Sequence[str] = (),
     audio_column: str | None = None,
-    split: str | None = None,
+    split: str | Sequence[str] | None = None,
+    split_column: str | None = None,
     item_column: str | None = None,
     group_column: str | None = None,
     root: Path | None = None,
@@ -51,7 +52,7 @@ def read_records(
     together; rows of one picture become one record. Paths are relative to the pair file's folder, or to `root`.
     Under 1 % of the rows may lack their picture or sound: they are left out, and `note` is told.
     Raises ManifestError, with file and line, for anything that does not fit."""
-    asked = Columns(image_column, audio_column, tuple(text_columns), item_column, group_column)
+    asked = Columns(image_column, audio_column, tuple(text_columns), item_column, group_column, split_column)
     index = _Index()
     for file in pair_files(path):
         table = read_table(file)
@@ -148,10 +149,11 @@ def _cleaned(text: str) -> str:
     return text if short and text.isascii() and text.isprintable() else load_text(text)
 
 
-def _of_split(records: list[Record], split: str | None, where: str) -> list[Record]:
+def _of_split(records: list[Record], split: str | Sequence[str] | None, where: str) -> list[Record]:
     if split is None:
         return records
-    kept = [record for record in records if record.split == split]
+    wanted = {split} if isinstance(split, str) else set(split)
+    kept = [record for record in records if record.split in wanted]
     if not kept:
         there = ", ".join(sorted({record.split for record in records if record.split})) or "none"
         # Taking the whole file, as evaluation does, would put the same pictures into train and val.

@@ -20,7 +20,7 @@ from bouba.errors import TrainingError
 from bouba.training.export.folder import describe, sha256, write_json
 from bouba.training.export.graph import OPSET, export_graph, plain
 from bouba.training.export.parity import Reference, check_parity
-from bouba.training.export.place import IMAGE, TEXT, TOKENIZER, new_folder
+from bouba.training.export.place import IMAGE, SOUND, SOUND_CLASSES, TEXT, TOKENIZER, new_folder
 from bouba.training.export.precision import Precision, store_as
 from bouba.training.export.probes import TEXTS, drawn_pictures
 
@@ -62,13 +62,21 @@ def with_heads(
     """
     model = load_model(base)
     dim = _dim(image_head, text_head, model.dim)
+    base_facts = model.manifest
+    heads: dict[str, tuple[str, nn.Module]] = {
+        IMAGE: (base_facts.image.file, _Head(image_head)),
+        TEXT: (base_facts.text.file, _Head(text_head)),
+    }
+    kept = {TOKENIZER: base_facts.text.tokenizer}
+    if base_facts.sound:  # sounds stand where the texts of their names stand, and move with them
+        heads[SOUND] = (base_facts.sound.file, _SoundHead(text_head))
+        kept[SOUND_CLASSES] = base_facts.sound.classes
     with new_folder(folder) as partial:
-        heads = {IMAGE: (model.manifest.image.file, image_head), TEXT: (model.manifest.text.file, text_head)}
         for name, (file, head) in heads.items():
-            onnx.save(_joined(_graph(model, file), _Head(head), model.dim, precision, partial), partial / name)
-        tokenizer = model.manifest.text.tokenizer
-        (partial / TOKENIZER).write_bytes(read_checked(model.folder, tokenizer, model.manifest.sha256[tokenizer]))
-        manifest = _manifest(model, facts, dim, {name: sha256(partial / name) for name in (IMAGE, TEXT, TOKENIZER)})
+            onnx.save(_joined(_graph(model, file), head, model.dim, precision, partial), partial / name)
+        for name, file in kept.items():
+            (partial / name).write_bytes(read_checked(model.folder, file, base_facts.sha256[file]))
+        manifest = _manifest(model, facts, dim, {name: sha256(partial / name) for name in (*heads, *kept)})
         write_json(partial / "model.json", asdict(manifest))
         pixels = drawn_pictures(COMPARED, model.manifest.image.size)
         parity = check_parity(
@@ -87,6 +95,19 @@ class _Head(nn.Module):
 
     def forward(self, features: Tensor) -> Any:
         return self.head(F.normalize(features, dim=-1))
+
+
+class _SoundHead(nn.Module):
+    """The same for embeddings whose length says how much a window counts, which they keep."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        length = features.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        moved: Tensor = F.normalize(self.head(features / length), dim=-1) * length
+        return moved
 
 
 def _dim(image_head: nn.Module, text_head: nn.Module, dim: int) -> int:
@@ -123,8 +144,20 @@ def _joined(base: onnx.ModelProto, head: nn.Module, dim: int, precision: Precisi
     base = onnx.compose.add_prefix(base, "base/", rename_inputs=False)
     added = onnx.compose.add_prefix(store_as(added, precision), "head/", rename_outputs=False)
     base.ir_version = added.ir_version = max(base.ir_version, added.ir_version)
-    whole = onnx.compose.merge_models(base, added, io_map=[("base/embedding", "head/features")])
+    others = [output.name for output in base.graph.output if output.name != "base/embedding"]
+    whole = onnx.compose.merge_models(
+        base, added, io_map=[("base/embedding", "head/features")], outputs=["embedding", *others]
+    )
+    _rename_outputs(whole, {name: name.removeprefix("base/") for name in others})
     return store_as(_one_opset(whole), "fp32")
+
+
+def _rename_outputs(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
+    for output in model.graph.output:
+        output.name = names.get(output.name, output.name)
+    for node in model.graph.node:
+        for names_of in (node.input, node.output):
+            names_of[:] = [names.get(name, name) for name in names_of]
 
 
 def _opset(model: onnx.ModelProto) -> int:
@@ -151,6 +184,7 @@ def _manifest(model: Model, facts: HeadFacts, dim: int, hashes: Mapping[str, str
         licence=facts.licence or base.licence,
         image=replace(base.image, file=IMAGE),
         text=replace(base.text, file=TEXT, tokenizer=TOKENIZER),
+        sound=replace(base.sound, file=SOUND, classes=SOUND_CLASSES) if base.sound else None,
         sha256=dict(hashes),
         trained_on=[*base.trained_on, *map(dict, facts.trained_on)],
         sources=[*base.sources, {"name": f"{base.name} {base.version}", "licence": base.licence, "url": ""}],

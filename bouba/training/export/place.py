@@ -13,7 +13,10 @@ from bouba.encoders.manifest import read_manifest
 from bouba.errors import ModelError, TrainingError
 
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
-OWN_FILES = {"model.json", "metrics.json", "README.md", "calibration.json", IMAGE, TEXT, "sound.onnx", TOKENIZER}
+SOUND, SOUND_CLASSES = "sound.onnx", "sound_classes.json"
+OWN_FILES = {
+    "model.json", "metrics.json", "README.md", "calibration.json", IMAGE, TEXT, TOKENIZER, SOUND, SOUND_CLASSES
+}  # fmt: skip
 ABANDONED_S = 86_400  # a half-written folder this old belongs to a process that was killed
 
 

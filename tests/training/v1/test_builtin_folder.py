@@ -30,6 +30,7 @@ def test_the_folder_fits_its_limit() -> None:
 
 def test_the_hashes_are_those_of_the_files(manifest: dict[str, Any]) -> None:
     named = {manifest["image"]["file"], manifest["text"]["file"], manifest["text"]["tokenizer"]}
+    named |= {manifest["sound"]["file"], manifest["sound"]["classes"]}
     assert set(manifest["sha256"]) == named
     for name, digest in manifest["sha256"].items():
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest

@@ -1,0 +1,53 @@
+"""A Query as one vector, and what was heard on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bouba.errors import QueryError
+from bouba.media import load_audio, load_image, load_text
+from bouba.query.hearing import Listener, Moments
+from bouba.ranking.compose import weighted_mean
+from bouba.types import Hearing, Query
+
+if TYPE_CHECKING:
+    from bouba.encoders import Model
+    from bouba.types import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as it is put to a store."""
+
+    vector: Vectors  # [dim]
+    heard: Hearing | None = None
+    moments: Moments | None = None
+
+
+def encode_query(query: Query, model: Model, listener: Listener, *, fetch: bool = False) -> Asked:
+    """The weighted mean of a query's text, picture and recording.
+
+    Raises QueryError where nothing was asked or the weights say nothing, MediaError for a part that cannot be used,
+    ModelMissing for a recording that needs a tower or a recogniser that is not there."""
+    vectors: list[Vectors] = []
+    weights: list[float] = []
+    heard, moments = None, None
+    if query.text is not None:
+        vectors.append(model.encode_text([load_text(query.text)])[0])
+        weights.append(query.text_weight)
+    if query.image is not None:
+        picture = load_image(query.image, side=model.manifest.image.size, fetch=fetch)
+        vectors.append(model.encode_image([picture.rgb])[0])
+        weights.append(query.image_weight)
+    if query.audio is not None:
+        audio = load_audio(query.audio, fetch=fetch)
+        listened = listener.listen(audio, model, query.audio_as, query.transcript)
+        heard, moments = listened.hearing, listened.moments
+        vectors.append(listened.vector)
+        weights.append(query.audio_weight)
+    if not vectors:
+        raise QueryError("Nothing was asked: give a text, a picture, a recording, or several of them.")
+    return Asked(weighted_mean(np.stack(vectors), weights), heard, moments)
