@@ -5,11 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from tiny_model import COLOURS, write_tiny_model
 
 import bouba
 from bouba.encoders import Model, load_model
+
+# How fast examples come says how busy the machine is, and nothing about bouba.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -51,7 +51,7 @@ class Topic:
     text: str
     noun: str
     label: str  # its name in sounds/clips.jsonl
-    clips: tuple[str, ...]
+    audio: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def main() -> None:
 
 def read_topics() -> list[Topic]:
     rows = map(json.loads, TOPICS.read_text(encoding="utf-8").splitlines())
-    return [Topic(**{**row, "clips": tuple(row["clips"])}) for row in rows]
+    return [Topic(**{**row, "audio": tuple(row["audio"])}) for row in rows]
 
 
 def read_clips(data: Path, topics: Sequence[Topic]) -> list[Clip]:
@@ -121,7 +121,7 @@ def held_out(topics: Sequence[Topic], clips: Sequence[Clip], sounds: Vectors | N
     if sounds is None:
         return {}
     rows = {clip.path: row for row, clip in enumerate(clips)}
-    return {topic.id: sounds[[rows[path] for path in topic.clips]] for topic in topics}
+    return {topic.id: sounds[[rows[path] for path in topic.audio]] for topic in topics}
 
 
 def search(

@@ -94,6 +94,16 @@ def test_topics(folder: Path) -> None:
     )
 
 
+def test_recordings_of_topics_lie_below_the_image_root(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/qrels").write_text("dog 0 a.jpg 1\n")
+    (tmp_path / "elsewhere/topics.jsonl").write_text('{"id": "dog", "audio": "1.ogg"}\n')
+    data = read_set(
+        tmp_path / "elsewhere/topics.jsonl", qrels=tmp_path / "elsewhere/qrels", image_root=folder
+    )  # fmt: skip
+    assert data.recordings.paths == (folder / "1.ogg",)
+
+
 def test_a_few_missing_recordings_are_left_out(folder: Path) -> None:
     rows = [{"image": "a.jpg", "audio": f"{n}.wav"} for n in range(101)]
     for n in range(1, 101):

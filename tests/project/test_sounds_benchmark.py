@@ -46,7 +46,7 @@ def test_topics_name_the_clips_of_fold_five_and_no_other(shared: Path) -> None:
     topics = read_topics()
     clips = read_clips(shared, topics)
     for number, topic in enumerate(topics):
-        assert set(topic.clips) == {clip.path for clip in clips if clip.topic == number and clip.fold == 5}
+        assert set(topic.audio) == {clip.path for clip in clips if clip.topic == number and clip.fold == 5}
     assert len(topics) == 10
     assert [topic.id for topic in topics] == list(RULES)
 

@@ -28,8 +28,8 @@ def read_set(
 ) -> EvaluationSet:
     """Pictures and queries from JSON lines, CSV, TSV, Karpathy's or COCO's JSON, or TREC topics with `qrels`.
 
-    A file without splits is judged whole. Picture paths are relative to the file's folder, or to `image_root`;
-    recordings, in a column `audio` or in topics, to the file's folder.
+    A file without splits is judged whole. Picture paths are relative to the file's folder, or to `image_root`, as are
+    those of topics' recordings; recordings in a column `audio` lie beside the file.
     `qrels` grade pairs: with topics they name all pictures; with pairs, where a query's id is its number from 1 in this
     set, they overrule grade 1 for the pairs they judge, and grade 0 takes a pair away. `extra_positives`, as JSON lines
     {"image", "caption"} or as qrels, adds right pairs that the file does not know of (Chun et al., ECCV Caption, 2022).
@@ -41,7 +41,7 @@ def read_set(
     if topics is None:
         draft = draft_pairs(_table(path, text_column), path.name, base, split, path.parent)
     else:
-        draft = _draft_topics(topics, judged, base, path.parent)
+        draft = _draft_topics(topics, judged, base)
     if qrels and (unknown := _grade(draft, judged, base)):
         _note_unknown(draft, qrels, unknown, sum(map(len, judged.values())))
     if extra_positives:
@@ -58,15 +58,13 @@ def _table(path: Path, text_column: str | None) -> Table:
     return document or read_rows(path, text_column)
 
 
-def _draft_topics(
-    topics: Mapping[str, Topic], judged: Mapping[str, Mapping[str, float]], base: Path, recorded: Path
-) -> Draft:
+def _draft_topics(topics: Mapping[str, Topic], judged: Mapping[str, Mapping[str, float]], base: Path) -> Draft:
     return Draft(
         images={base / document: document for documents in judged.values() for document in documents},
         texts={qid: topic.text for qid, topic in topics.items() if topic.text},
         relevance={qid: {} for qid in topics},
         kind="topics",
-        recordings=[Recording(recorded / a, a, [qid]) for qid, topic in topics.items() for a in topic.audio],
+        recordings=[Recording(base / a, a, [qid]) for qid, topic in topics.items() for a in topic.audio],
     )
 
 
@@ -139,7 +137,7 @@ def _leave_out_missing(draft: Draft, path: Path, base: Path) -> None:
         }
     if lost := [recording for recording in draft.recordings if not os.path.isfile(recording.path)]:
         names = [recording.name for recording in lost]
-        draft.notes.append(_missing_few("recordings", names, len(draft.recordings), path, path.parent))
+        draft.notes.append(_missing_few("recordings", names, len(draft.recordings), path, lost[0].path.parent))
         draft.recordings = [recording for recording in draft.recordings if recording not in lost]
 
 
