@@ -209,6 +209,22 @@ def test_frozen_towers_read_every_picture_once(pairs: Path, towers: Names, monke
     assert len(read) == 32 * 2
 
 
+def test_a_run_begins_from_another_ones_best_weights(pairs: Path, towers: Names) -> None:
+    model = f'image = "{towers.image}"\ntext = "{towers.text}"\ndim = 16\nhidden = 16\n'
+    rates = {"image_learning_rate": 0.01, "text_learning_rate": 0.01}
+    first = train(_run(pairs, f"{model}image_frozen = 3\ntext_frozen = 1\n", "towers", **rates))
+    heads = f'{model}start = "towers.run"\n'
+    second = train(_run(pairs, heads, "heads", learning_rate=0.0))  # everything frozen, and heads that stand still
+    old, new = (bouba.load_model(outcome.folder) for outcome in (first, second))
+    np.testing.assert_allclose(new.encode_text(["a red photo"]), old.encode_text(["a red photo"]), atol=1e-4)
+    pixels = [_pixels(pairs.parent / "0.png", old.manifest.image.size)]
+    np.testing.assert_allclose(new.encode_pixels(pixels), old.encode_pixels(pixels), atol=1e-4)
+    with pytest.raises(TrainingError, match="other towers or heads"):
+        train(_run(pairs, heads.replace("hidden = 16", "hidden = 8"), "others"))
+    with pytest.raises(TrainingError, match=r"nowhere.*is not there"):
+        train(_run(pairs, heads.replace("towers.run", "nowhere"), "lost"))
+
+
 def test_a_dual_encoder_is_tuned_in_its_own_space(pairs: Path, towers: Names) -> None:
     model = f'dual = "{towers.dual}"\nhead = "none"\nimage_frozen = 0\ntext_frozen = 0\n'
     run = _run(pairs, model, image_learning_rate=0.01, text_learning_rate=0.01)
