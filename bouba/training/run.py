@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bouba.encoders import load_model
 from bouba.errors import TrainingError
 from bouba.training import checkpoint, distributed, guard
 from bouba.training.checkpoint import Progress
@@ -33,7 +32,7 @@ from bouba.training.pairs import Pairs, read_pairs, usable
 from bouba.training.precision import autocast
 from bouba.training.progress import Advance, counter
 from bouba.training.sound.folder import Told, with_sound
-from bouba.training.sound.teach import DIRECTION, known_classes, teach
+from bouba.training.sound.teach import DIRECTION, teach
 from bouba.training.step import Knowledge
 from bouba.training.towers import ImageClassifier
 
@@ -117,8 +116,7 @@ def _taught(run: Run, note: Callable[[str], None], advance: Advance) -> Outcome:
     taught = teach(run, note, advance)
     figures = {"validation": _heard(taught.figures), "by words alone": _heard(taught.before)}
     told = Told(run.name, run.version, run.licence, taught.trained_on, figures)
-    classes = known_classes(taught.net.tower)
-    with_sound(load_model(run.model.base), taught.net, classes, run.out, told, run.export.precision)
+    with_sound(taught.base, taught.net, taught.classes, run.out, told, run.export.precision)
     return Outcome(run.out, run.optimiser.steps if run.data else 0, taught.figures, taught.before, None)
 
 

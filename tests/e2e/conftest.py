@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,3 +20,21 @@ def many_photos(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     for n in range(request.module.PHOTOS):
         Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(folder / f"{n:04}.png")
     return folder
+
+
+@pytest.fixture
+def evaluates(photos: Path, tmp_path: Path) -> Callable[..., Callable[..., subprocess.CompletedProcess[str]]]:
+    """evaluates("pairs.jsonl", MODEL): `bouba evaluate` of that file among the photos, by that model or another one."""
+    environment = {**os.environ, "BOUBA_CACHE": str(tmp_path / "cache")}
+
+    def evaluates(file: str, usual: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+        def run(*arguments: object, model: Path = usual, code: int = 0) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-m", "bouba", "evaluate", file, "-m", str(model), *map(str, arguments)]
+            done = subprocess.run(command, cwd=photos, env=environment, capture_output=True, text=True, timeout=120)
+            assert done.returncode == code, done.stderr
+            assert "Traceback" not in done.stderr
+            return done
+
+        return run
+
+    return evaluates

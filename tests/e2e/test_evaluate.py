@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +12,10 @@ from tiny_model import COLOURS, write_tiny_model
 
 
 @pytest.fixture
-def run(photos: Path, tmp_path: Path, tiny_model_folder: Path):
+def run(photos: Path, evaluates, tiny_model_folder: Path):
     rows = [{"image": f"{colour}.png", "captions": [colour], "split": "val"} for colour in COLOURS]
     (photos / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    environment = {**os.environ, "BOUBA_CACHE": str(tmp_path / "cache")}
-
-    def run(*arguments: object, model: Path = tiny_model_folder, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bouba", "evaluate", "pairs.jsonl", "-m", str(model), *map(str, arguments)]
-        done = subprocess.run(command, cwd=photos, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return evaluates("pairs.jsonl", tiny_model_folder)
 
 
 def test_table_json_and_report(run, photos: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,23 +12,13 @@ from tiny_sound import PITCHES, write_hearing_model, write_recording
 
 
 @pytest.fixture
-def run(photos: Path, tmp_path: Path):
+def run(photos: Path, tmp_path: Path, evaluates):
     rows = []
     for colour in PITCHES:
         write_recording(photos / f"{colour}.wav", colour)
         rows.append({"image": f"{colour}.png", "audio": f"{colour}.wav", "text": colour, "split": "val"})
     (photos / "clips.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    hearing = write_hearing_model(tmp_path / "hearing")
-    environment = {**os.environ, "BOUBA_CACHE": str(tmp_path / "cache")}
-
-    def run(*arguments: object, model: Path = hearing, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bouba", "evaluate", "clips.jsonl", "-m", str(model), *map(str, arguments)]
-        done = subprocess.run(command, cwd=photos, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return evaluates("clips.jsonl", write_hearing_model(tmp_path / "hearing"))
 
 
 def test_table_json_and_report(run, photos: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from directions import found, hit_rate, names
 from tiny_sound import (
     SOUND,
     SPOKEN,
@@ -24,25 +25,11 @@ from bouba.evaluation.data import EvaluationSet, read_set
 from bouba.evaluation.embeddings import Embeddings
 from bouba.evaluation.perturb import SOUND_SLICES
 from bouba.evaluation.report import table, write_report
-from bouba.evaluation.results import Direction, Evaluation
 from bouba.evaluation.retrieval import compared, evaluate
 
 Writer = Callable[..., EvaluationSet]
 
 pytestmark = pytest.mark.usefixtures("recogniser")
-
-
-def found(evaluation: Evaluation, name: str) -> Direction:
-    (direction,) = [d for d in evaluation.directions if d.name == name]
-    return direction
-
-
-def names(evaluation: Evaluation) -> list[str]:
-    return [direction.name for direction in evaluation.directions]
-
-
-def hit_rate(direction: Direction) -> float:
-    return direction.metrics["hit_rate@1"].value
 
 
 @pytest.mark.parametrize(("voice", "kind"), [(SOUND, "sound"), (UNSURE, "both"), (SPOKEN, "speech")])

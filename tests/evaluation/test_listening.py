@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from directions import found, hit_rate, names
 from tiny_sound import (
     SOUND,
     SPOKEN,
@@ -22,26 +23,12 @@ from bouba.errors import ManifestError, ModelMissing
 from bouba.evaluation import listening
 from bouba.evaluation.data import EvaluationSet, read_set
 from bouba.evaluation.embeddings import Embeddings
-from bouba.evaluation.results import Direction, Evaluation
 from bouba.evaluation.retrieval import evaluate
 from bouba.media import load_audio
 
 Writer = Callable[..., EvaluationSet]
 
 pytestmark = pytest.mark.usefixtures("recogniser")
-
-
-def found(evaluation: Evaluation, name: str) -> Direction:
-    (direction,) = [d for d in evaluation.directions if d.name == name]
-    return direction
-
-
-def names(evaluation: Evaluation) -> list[str]:
-    return [direction.name for direction in evaluation.directions]
-
-
-def hit_rate(direction: Direction) -> float:
-    return direction.metrics["hit_rate@1"].value
 
 
 def test_each_way_of_listening_is_a_direction(

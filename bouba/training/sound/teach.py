@@ -50,6 +50,8 @@ class Lesson:
 @dataclass(frozen=True, slots=True)
 class Taught:
     net: SoundNet
+    base: Model
+    classes: list[SoundClass]  # in the tower's order
     before: dict[str, dict[str, float]]  # by words alone
     figures: dict[str, dict[str, float]]
     trained_on: tuple[dict[str, object], ...]
@@ -60,7 +62,8 @@ def teach(run: Run, note: Note, advance: Advance) -> Taught:
     assert run.model.sound is not None
     torch.manual_seed(run.seed)
     base, tower = load_model(run.model.base), open_sound_tower(run.model.sound)
-    net = SoundNet(tower, looks(base, known_classes(tower)))
+    classes = known_classes(tower)
+    net = SoundNet(tower, looks(base, classes))
     exams = [_exam(check, base, tower, note, advance) for check in run.validation.sets]
     before = {exam.name: exam.figures(net) for exam in exams}
     read = [(data, _read(data, note)) for data in run.data]
@@ -71,7 +74,7 @@ def teach(run: Run, note: Note, advance: Advance) -> Taught:
         {"name": data.label, "rows": len(records), "terms": data.terms} | ({"url": data.url} if data.url else {})
         for data, records in read
     )
-    return Taught(net, before, {exam.name: exam.figures(net) for exam in exams}, trained_on)
+    return Taught(net, base, classes, before, {exam.name: exam.figures(net) for exam in exams}, trained_on)
 
 
 def known_classes(tower: SoundTower) -> list[SoundClass]:
@@ -87,8 +90,7 @@ def looks(base: Model, classes: Sequence[SoundClass]) -> Tensor:
     vectors = []
     for one in classes:
         words = [fill(phrase, template) for phrase in one.seen for template in TEMPLATES]
-        mean = base.encode_text(words).mean(0) if words else np.zeros(base.dim, np.float32)
-        vectors.append(one.weight * mean / max(float(np.linalg.norm(mean)), 1e-12))
+        vectors.append(one.weight * _together(words, base) if words else np.zeros(base.dim, np.float32))
     return torch.from_numpy(np.stack(vectors).astype(np.float32))
 
 
@@ -121,11 +123,13 @@ def _lesson(
 
 
 def _worded(texts: Sequence[str], templates: Sequence[str], base: Model) -> list[Vectors]:
-    found = []
-    for text in texts:
-        mean = base.encode_text([fill(text, template) for template in templates]).mean(0)
-        found.append(mean / np.linalg.norm(mean))
-    return found
+    return [_together([fill(text, template) for template in templates], base) for text in texts]
+
+
+def _together(words: Sequence[str], base: Model) -> Vectors:
+    """The unit vector [dim] along the mean of several texts' vectors."""
+    mean = base.encode_text(words).mean(0)
+    return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
 
 def _seen(records: Sequence[Record], base: Model) -> list[Vectors]:
