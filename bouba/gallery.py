@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,11 +16,12 @@ from bouba.errors import GalleryMissing, QueryError, StoreError
 from bouba.ingest import Entry, Report, expand, ingest, listed
 from bouba.ingest.pipeline import settle_files
 from bouba.origin import check_model, new_meta, own_model
-from bouba.query import Asked, Listener, encode_query
+from bouba.query import Answering, Listener, encode_query
+from bouba.rows import Rows
 from bouba.stores import Store, Superseded, open_store
 from bouba.stores.ledger import Ledger
 from bouba.stores.where import Where, parse_where
-from bouba.types import ITEM_FIELDS, AttributeType, Hit, Item, Query, Result
+from bouba.types import ITEM_FIELDS, AttributeType, Item, Query, Result
 
 if TYPE_CHECKING:
     from bouba.types import AttributeValue, AudioSource, ImageSource, Vectors
@@ -39,10 +41,11 @@ def open(uri: str | Path, model: Model | str | Path | None = None, *, must_exist
         raise GalleryMissing(f"There is no gallery at {uri}. Make one with: bouba add FOLDER --gallery {uri}")
     if not isinstance(model, Model):
         model = own_model(uri, meta) if model is None and meta is not None else load_model(model)
+    rows = Rows.of(meta, model)
     if meta is not None:
         check_model(uri, meta, model)
-        return Gallery(uri, store, model, ledger)
-    return Gallery(uri, open_store(uri, model.dim), model, ledger)
+        return Gallery(uri, store, model, ledger, rows)
+    return Gallery(uri, open_store(uri, rows.length), model, ledger, rows)
 
 
 def parts(place: Gallery | str | Path) -> tuple[str, Store, Ledger]:
@@ -62,9 +65,9 @@ class Gallery:
     Where another process migrates it to another model, `search`, `add` and all that reads or writes items go on
     with the new one; a search never compares vectors of two models."""
 
-    def __init__(self, uri: str, store: Store, model: Model, ledger: Ledger) -> None:
+    def __init__(self, uri: str, store: Store, model: Model, ledger: Ledger, rows: Rows) -> None:
         self.uri = uri
-        self._generation = (model, store)  # replaced together
+        self._generation = Answering(model, store, rows)  # replaced as a whole
         self._ledger = ledger
         self._taking_up = threading.Lock()
         self._listener = Listener()
@@ -72,28 +75,28 @@ class Gallery:
     @property
     def model(self) -> Model:
         """The model of `batches` and of the last search or change."""
-        return self._generation[0]
+        return self._generation.model
 
     @property
     def _store(self) -> Store:
-        return self._current()[1]
+        return self._current().store
 
-    def _current(self) -> tuple[Model, Store]:
-        """Model and store, which belong together: to be asked for once in each operation."""
-        if self._generation[1].successor() is not None:
+    def _current(self) -> Answering:
+        """Model, store and rows, which belong together: to be asked for once in each operation."""
+        if self._generation.store.successor() is not None:
             with self._taking_up:
-                while (store := self._generation[1].successor()) is not None:
+                while (store := self._generation.store.successor()) is not None:
                     meta = store.read_meta() or {}
                     model = own_model(self.uri, meta)
                     check_model(self.uri, meta, model)
-                    self._generation = (model, store)
+                    self._generation = Answering(model, store, Rows.of(meta, model))
         return self._generation
 
-    def _write(self, change: Callable[[Model, Store], _T]) -> _T:
+    def _write(self, change: Callable[[Answering], _T]) -> _T:
         """A change, begun again if the gallery is migrated under it: in the old generation it would be lost."""
         while True:
             try:
-                return change(*self._current())
+                return change(self._current())
             except Superseded:
                 continue
 
@@ -115,9 +118,9 @@ class Gallery:
         named = listed(sources)
         entries = list(expand(named, attributes, image_column))
 
-        def run(model: Model, store: Store) -> Report:
-            if store.read_meta() is None:
-                store.write_meta(new_meta(model))
+        def run(now: Answering) -> Report:
+            if now.store.read_meta() is None:
+                now.store.write_meta(new_meta(now.model))
             done = 0
 
             def advance(count: int) -> None:
@@ -125,11 +128,11 @@ class Gallery:
                 done += count
                 progress(done, len(entries))
 
-            return ingest(entries, store, self._ledger, model, fetch=fetch, progress=advance)
+            return ingest(entries, now.store, self._ledger, now.model, now.rows, fetch=fetch, progress=advance)
 
         # A file object cannot be read a second time.
         again = not any(isinstance(entry, Entry) and hasattr(entry.source, "read") for entry in entries)
-        report = self._write(run) if again else run(*self._current())
+        report = self._write(run) if again else run(self._current())
         if prune:
             for folder in named:
                 if isinstance(folder, str | os.PathLike) and os.path.isdir(folder):
@@ -145,29 +148,32 @@ class Gallery:
         k: int = 12,
         where: str | None = None,
         fetch: bool = False,
+        min_probability: float | None = None,
+        raw: bool = False,
     ) -> Result:
         """The k pictures nearest to a text, a picture, a recording (speech or a sound), or the mean of several; a
         `Query` gives them weights.
 
         `where` filters on attributes: `price < 50 and brand in ("A", "B")`; see `bouba.stores.where`. A URL as the
-        picture or the recording is read only with `fetch`.
+        picture or the recording is read only with `fetch`. `min_probability` leaves out what is less likely a match;
+        `raw` ranks by cosine alone, with no say on what matches.
         Raises QueryError (WhereError for the filter), MediaError (the query's text, picture or recording), ModelMissing
         (no sound tower, or no speech recogniser)."""
         if not isinstance(query, Query):
             query = Query(query, image, audio)
         if not isinstance(k, int) or not 1 <= k <= MAX_K:
             raise QueryError(f"k is {k!r}; ask for 1 to {MAX_K} results.")
-        model, store = self._current()
-        condition = _condition(where, store)
-        asked = encode_query(query, model, self._listener, fetch=fetch)
-        found = store.search(asked.vector, k, condition)
-        seconds = _seconds(asked, store, [item.id for item, _ in found])
-        hits = tuple(Hit(rank, score, item, seconds.get(item.id)) for rank, (item, score) in enumerate(found, 1))
-        return Result(hits, asked.heard, self.thumbnail)
+        if min_probability is not None and not 0 <= min_probability <= 1:
+            raise QueryError(f"min_probability is {min_probability!r}; a probability lies between 0 and 1.")
+        now = self._current()
+        condition = _condition(where, now.store)
+        asked = encode_query(query, now.model, self._listener, fetch=fetch)
+        result = replace(now.answer(asked, k, condition, raw=raw), thumbnail=self.thumbnail)
+        return result if min_probability is None else _likely(result, min_probability)
 
     def encode(self, query: Query, *, fetch: bool = False) -> Vectors:
         """A query as one unit vector [dim]."""
-        return encode_query(query, self._current()[0], self._listener, fetch=fetch).vector
+        return encode_query(query, self._current().model, self._listener, fetch=fetch).vector
 
     def where(self, expression: str | None) -> Where | None:
         """A filter as a typed tree over this gallery's fields. Raises WhereError."""
@@ -183,10 +189,11 @@ class Gallery:
         for items, _ in self._store.scan(self.where(where)):
             yield from items
 
-    def batches(self, where: str | None = None) -> Iterable[tuple[list[Item], Vectors]]:
+    def batches(self, where: str | None = None) -> Iterator[tuple[list[Item], Vectors]]:
         """Items with their vectors, which are of `model`, in batches."""
-        store = self._generation[1]
-        return store.scan(_condition(where, store))
+        now = self._generation
+        for items, rows in now.store.scan(_condition(where, now.store)):
+            yield items, now.rows.vectors(rows)
 
     def get(self, ids: Sequence[str]) -> list[Item]:
         """The items with these ids, in this order; ids that are not there are left out."""
@@ -204,7 +211,7 @@ class Gallery:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove items by id; returns how many were there. The files themselves are not touched."""
-        removed = self._write(lambda _, store: store.delete(ids))
+        removed = self._write(lambda now: now.store.delete(ids))
         self._ledger.forget_items(ids)
         return removed
 
@@ -224,7 +231,7 @@ class Gallery:
         rows = self._ledger.files(paths)
         self._ledger.forget_files(rows)
         ids = [row.id for row in rows.values()]
-        return self._write(lambda _, store: settle_files(store, self._ledger, ids))
+        return self._write(lambda now: settle_files(now.store, self._ledger, ids))
 
     def forget_folder(self, folder: str) -> int:
         """The same for every file below a folder."""
@@ -232,13 +239,13 @@ class Gallery:
 
     def info(self) -> dict[str, Any]:
         """JSON-ready facts: place, items, bytes on disk, model, attributes and their types."""
-        model, store = self._current()
+        now = self._current()
         return {
             "gallery": self.uri,
-            "items": store.count(),
+            "items": now.store.count(),
             "bytes": _bytes_below(Path(self.uri.removeprefix("file://"))),
-            "model": model.describe(),
-            "attributes": {name: str(kind) for name, kind in store.fields().items()},
+            "model": now.model.describe(),
+            "attributes": {name: str(kind) for name, kind in now.store.fields().items()},
         }
 
     def maintain(self) -> None:
@@ -246,7 +253,7 @@ class Gallery:
         self._store.maintain()
 
     def close(self) -> None:
-        self._generation[1].close()
+        self._generation.store.close()
         self._ledger.close()
 
     def __len__(self) -> int:
@@ -272,12 +279,12 @@ class Gallery:
         return self.forget_paths(gone)
 
 
-def _seconds(asked: Asked, store: Store, ids: Sequence[str]) -> dict[str, float]:
-    """When in the query's recording each item is heard, for one of more than one window."""
-    if asked.moments is None or len(asked.moments.starts) < 2:
-        return {}
-    items, vectors = store.get(ids)
-    return {item.id: asked.moments.best(vector) for item, vector in zip(items, vectors, strict=True)}
+def _likely(result: Result, least: float) -> Result:
+    """Only the hits of at least this probability."""
+    if result.hits and result.hits[0].probability is None:
+        raise QueryError("There are no probabilities to go by: this model was never calibrated. See bouba calibrate.")
+    hits = tuple(hit for hit in result.hits if hit.probability is not None and hit.probability >= least)
+    return replace(result, hits=hits, threshold=0.0, cutoff=least)
 
 
 def _condition(expression: str | None, store: Store) -> Where | None:

@@ -23,7 +23,8 @@ from bouba.ingest import Failure
 from bouba.ingest.reading import content_id
 from bouba.ingest.sources import is_url
 from bouba.media import THUMBNAIL_SIDE, decode_image, read_source
-from bouba.origin import made_by, signature
+from bouba.origin import made_by, marks
+from bouba.rows import Rows
 
 if TYPE_CHECKING:
     from bouba.stores import Shadow, Store
@@ -89,9 +90,9 @@ def migrate(
             report = MigrationReport(f"{model.name} {model.version}", store.count(), switched=True)
         else:
             _try_out(model)
-            with store.shadow(model.dim) as shadow:
+            with store.shadow(Rows.of(None, model).length) as shadow:
                 run = _Migration(uri, store, ledger, model, shadow, progress)
-                run.begin({**meta, "model": signature(model)})
+                run.begin({**meta, **marks(model)})
                 run.finish(drop_missing)
                 report = run.report
     parts(gallery)  # a Gallery that was given here takes up the new generation now, not at its next search
@@ -139,6 +140,7 @@ class _Migration:
         self.uri, self.store, self.ledger, self.model = uri, store, ledger, model
         self.shadow, self.progress = shadow, progress
         self.report = MigrationReport(f"{model.name} {model.version}")
+        self._rows = Rows.of(None, model)
         self._meta: Mapping[str, Any] = {}
         self._missing: frozenset[str] = frozenset()  # what had no vector when it was last looked
         self._lost: dict[str, Failure] = {}
@@ -230,7 +232,7 @@ class _Migration:
         thumbnails = [read.item.id for read, _ in done if read.thumbnail]
         if thumbnails:
             self._note(thumbnails)
-        self.shadow.put([read.item for read, _ in done], np.stack([vector for _, vector in done]))
+        self.shadow.put([read.item for read, _ in done], self._rows.pack(np.stack([vector for _, vector in done])))
         self.report.thumbnails += len(thumbnails)
         self.report.encoded += len(done)
         self._commits += 1

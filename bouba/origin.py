@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bouba.encoders import load_model
 from bouba.errors import GalleryBroken, ModelMismatch, ModelMissing
+from bouba.rows import hubs_id
 
 if TYPE_CHECKING:
     from bouba.encoders import Model
@@ -17,7 +18,12 @@ FORMAT = 1
 
 def new_meta(model: Model) -> dict[str, Any]:
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"format": FORMAT, "created": created, "model": signature(model)}
+    return {"format": FORMAT, "created": created, **marks(model)}
+
+
+def marks(model: Model) -> dict[str, Any]:
+    """What a gallery's description says of its model: who made its vectors, and the biases beside them."""
+    return {"model": signature(model), "hubs": hubs_id(model)}
 
 
 def signature(model: Model) -> dict[str, str]:

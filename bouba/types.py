@@ -141,12 +141,14 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. `score` is the cosine between query and item, in [-1, 1]."""
+    """One answer. `score` is the cosine between query and item, in [-1, 1]; `probability` is how likely the item is
+    one of those asked for, None where the model was never calibrated."""
 
     rank: int  # from 1
     score: float
     item: Item
     second: float | None = None  # of the query's recording, where the window that fits best begins
+    probability: float | None = None
 
     @property
     def id(self) -> str:
@@ -160,21 +162,37 @@ class Hit:
         """`{"rank", "id", "path", "score", ...}`: the shape that `search --json` prints."""
         record = self.item.to_dict()
         head = {"rank": self.rank, "id": record.pop("id"), "path": record.pop("path")}
+        chance = {} if self.probability is None else {"probability": round(self.probability, 4)}
         second = {} if self.second is None else {"second": round(self.second, 3)}
-        return {**head, "score": round(self.score, 6), **second, **record}
+        return {**head, "score": round(self.score, 6), **chance, **second, **record}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answers to one query, best first. In a notebook it shows as a grid of pictures."""
+    """The answers to one query, best first. In a notebook it shows as a grid of pictures.
+
+    Iterating gives the nearest items, whether they match or not; `matches` are those likely asked for."""
 
     hits: tuple[Hit, ...]
     heard: Hearing | None = None  # where the query had a recording
+    confidence: float | None = None  # how likely the gallery holds what was asked; None without a calibration
+    threshold: float = 0.0  # of the confidence: below it nothing matches
+    cutoff: float = 0.0  # of a hit's probability: below it a hit is no match
+    notes: tuple[str, ...] = ()  # what the user should know of how the query was taken
     thumbnail: Callable[[str], bytes | None] = field(repr=False, compare=False, default=lambda _: None)
 
     @property
     def found(self) -> bool:
-        return bool(self.hits)
+        """Whether anything matches."""
+        return bool(self.hits) and (self.confidence is None or self.confidence >= self.threshold)
+
+    @property
+    def matches(self) -> tuple[Hit, ...]:
+        """The hits likely asked for, the best one at least; none where nothing matches."""
+        if not self.found:
+            return ()
+        likely = (hit for hit in self.hits[1:] if hit.probability is None or hit.probability >= self.cutoff)
+        return (self.hits[0], *likely)
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -186,21 +204,31 @@ class Result:
         return self.hits[index]
 
     def to_dict(self) -> dict[str, Any]:
-        """`{"found", "hits": [...]}`, with "heard" for a recording: the shape that `search --json` prints."""
-        heard = {"heard": self.heard.to_dict()} if self.heard else {}
-        return {"found": self.found, **heard, "hits": [hit.to_dict() for hit in self.hits]}
+        """`{"found", "matches", "hits": [...]}`, with "confidence" where it is known, "heard" for a recording and
+        "notes" where there are any: the shape that `search --json` prints."""
+        head: dict[str, Any] = {"found": self.found, "matches": len(self.matches)}
+        if self.confidence is not None:
+            head |= {"confidence": round(self.confidence, 4)}
+        if self.heard:
+            head |= {"heard": self.heard.to_dict()}
+        if self.notes:
+            head |= {"notes": list(self.notes)}
+        return {**head, "hits": [hit.to_dict() for hit in self.hits]}
 
     def _repr_html_(self) -> str:
         if not self.hits:
             return "<p>Nothing found.</p>"
-        cells = "".join(_figure(hit, self.thumbnail(hit.id)) for hit in self.hits)
-        return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{cells}</div>'
+        shown = self.matches or self.hits
+        cells = "".join(_figure(hit, self.thumbnail(hit.id)) for hit in shown)
+        head = "" if self.found else "<p>Nothing matches. The closest:</p>"
+        return f'{head}<div style="display:flex;flex-wrap:wrap;gap:8px">{cells}</div>'
 
 
 def _figure(hit: Hit, jpeg: bytes | None) -> str:
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
     title = html.escape(hit.path or hit.id, quote=True)
+    chance = "" if hit.probability is None else f" · {hit.probability:.0%}"
     return (
         f'<figure style="margin:0" title="{title}"><img src="{source}" alt="{title}" style="height:160px">'
-        f"<figcaption>{hit.rank} · {hit.score:.3f}</figcaption></figure>"
+        f"<figcaption>{hit.rank} · {hit.score:.3f}{chance}</figcaption></figure>"
     )

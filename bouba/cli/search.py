@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bouba.cli.base import commands, gallery_option, json_option, model_option, opened, print_json, short, where_option
-from bouba.types import Query
+from bouba.types import Query, Result
 
 if TYPE_CHECKING:
     from bouba.types import AudioSource, HeardAs, Hearing, Hit
 
+CLOSEST = 3  # hits to show where nothing matches
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -32,6 +33,10 @@ def _result_options(command: _F) -> _F:
         model_option,
         click.option("-k", "k", type=click.IntRange(1, 10_000), default=12, show_default=True, help="How many hits."),
         where_option,
+        click.option("--min-probability", type=click.FloatRange(0, 1), metavar="P",
+                     help="Only hits that are a match with at least this probability."),
+        click.option("--all", "everything", is_flag=True, help="The k nearest, whether they match or not."),
+        click.option("--raw", is_flag=True, help="Rank by cosine alone: no probabilities, nothing corrected."),
         click.option("--as", "heard_as", type=click.Choice(["speech", "sound"]),
                      help="What the recording is. [default: decided by what is heard]"),
         click.option("--window", is_flag=True, help="Show which second of the recording fits each hit best."),
@@ -96,11 +101,11 @@ def listen(seconds: float, heard_as: HeardAs | None, **results: Any) -> None:
 
 
 def _answer(
-    query: Query, *, uri: str, model: str | None, k: int, where: str | None, window: bool, sheet: Path | None,
-    show: bool, as_json: bool, fetch: bool = False,
+    query: Query, *, uri: str, model: str | None, k: int, where: str | None, min_probability: float | None,
+    everything: bool, raw: bool, window: bool, sheet: Path | None, show: bool, as_json: bool, fetch: bool = False,
 ) -> None:  # fmt: skip
     with opened(uri, model) as gallery:
-        result = gallery.search(query, k=k, where=where, fetch=fetch)
+        result = gallery.search(query, k=k, where=where, fetch=fetch, min_probability=min_probability, raw=raw)
         if show and sheet is None:
             sheet = Path(tempfile.mkdtemp(prefix="bouba-")) / "hits.png"
         if sheet is not None:
@@ -114,15 +119,30 @@ def _answer(
         return
     if result.heard:
         _print_heard(result.heard)
-    for hit in result:
-        click.echo(_line(hit, window))
+    for note in result.notes:
+        click.echo(note)
+    _print_hits(result, everything, window)
+
+
+def _print_hits(result: Result, everything: bool, window: bool) -> None:
+    """What matches; where nothing does, the closest under a line."""
+    if not result.hits:
+        click.echo("Nothing found: the gallery is empty, or --where or --min-probability leaves nothing.")
+        return
+    shown = result.hits if everything else result.matches or result.hits[:CLOSEST]
     if not result.found:
-        click.echo("Nothing found: the gallery is empty, or --where leaves nothing.")
+        click.echo(f"Nothing matches (confidence {result.confidence:.0%}).")
+        click.echo("--- the closest ---")
+    for hit in shown:
+        click.echo(_line(hit, window))
+    if (less := len(result.hits) - len(shown)) > 0 and result.found:
+        click.echo(f"     and {less} less likely: --all shows them")
 
 
 def _line(hit: Hit, window: bool) -> str:
+    chance = "" if hit.probability is None else f" {hit.probability:5.0%}"
     at = f"  {int(hit.second // 60)}:{hit.second % 60:04.1f}" if window and hit.second is not None else ""
-    return f"{hit.rank:3d}  {hit.score:6.3f}{at}  {short(hit.path) or hit.id}"
+    return f"{hit.rank:3d}  {hit.score:6.3f}{chance}{at}  {short(hit.path) or hit.id}"
 
 
 def _print_heard(heard: Hearing) -> None:

@@ -25,6 +25,7 @@ from bouba.types import AttributeType
 
 if TYPE_CHECKING:
     from bouba.encoders import Model
+    from bouba.rows import Rows
     from bouba.stores import Store
     from bouba.stores.ledger import Ledger
     from bouba.types import AttributeValue, Item, Vectors
@@ -44,6 +45,7 @@ def ingest(
     store: Store,
     ledger: Ledger,
     model: Model,
+    rows: Rows,
     *,
     fetch: bool = False,
     progress: Progress = lambda done: None,
@@ -54,7 +56,7 @@ def ingest(
     Only a broken store or model raises; a picture that cannot be used is a row of `Report.failures`.
     On KeyboardInterrupt what has been encoded is committed before it is raised again."""
     started = time.monotonic()
-    run = _Run(store, ledger, model, Reader(model, ledger, fetch), progress)
+    run = _Run(store, ledger, model, rows, Reader(model, ledger, fetch), progress)
     workers = workers or max(2, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers, "bouba-read") as pool:
         try:
@@ -77,8 +79,11 @@ def ingest(
 class _Run:
     """One ingest: what is encoded and waits for its commit, and the report so far."""
 
-    def __init__(self, store: Store, ledger: Ledger, model: Model, reader: Reader, progress: Progress) -> None:
-        self.store, self.ledger, self.model, self.reader, self.progress = store, ledger, model, reader, progress
+    def __init__(
+        self, store: Store, ledger: Ledger, model: Model, rows: Rows, reader: Reader, progress: Progress
+    ) -> None:
+        self.store, self.ledger, self.model, self.rows = store, ledger, model, rows
+        self.reader, self.progress = reader, progress
         self.report = Report()
         self.commits = 0
         self._fields = dict(store.fields())
@@ -124,7 +129,7 @@ class _Run:
         encoded, seen = self._encoded, self._seen
         self._encoded, self._seen = [], []
         if encoded:
-            self._upsert([p.item for p, _ in encoded], np.stack([v for _, v in encoded]))
+            self._upsert([p.item for p, _ in encoded], self.rows.pack(np.stack([v for _, v in encoded])))
         files = [p.file for p, _ in encoded if p.file.path] + [s.file for s in seen if s.file.path]
         before = self.ledger.files([file.path for file in files])
         self._settle_seen(seen)
@@ -188,7 +193,7 @@ class _Run:
         outcomes: Counter[str] = Counter()
         if not seen:
             return outcomes
-        items, vectors = self.store.get(list(dict.fromkeys(s.file.id for s in seen)))
+        items, rows = self.store.get(list(dict.fromkeys(s.file.id for s in seen)))
         before = {item.id: item for item in items}
         now = dict(before)
         for one in seen:
@@ -203,7 +208,7 @@ class _Run:
             outcomes["moved" if moved else "updated" if new.attributes != old.attributes else "same"] += 1
         changed = [n for n, item in enumerate(items) if now[item.id] != item]
         if changed:
-            self._upsert([now[items[n].id] for n in changed], vectors[changed])
+            self._upsert([now[items[n].id] for n in changed], rows[changed])
         return outcomes
 
     def _fitted(self, entry: Entry) -> dict[str, AttributeValue] | None:
@@ -217,8 +222,8 @@ class _Run:
             self._fields.setdefault(name, AttributeType.of(value))
         return attributes
 
-    def _upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
-        self.store.upsert(items, vectors)
+    def _upsert(self, items: Sequence[Item], rows: Vectors) -> None:
+        self.store.upsert(items, rows)
         self.commits += 1
         if self.commits % MAINTAIN_COMMITS == 0:
             self.store.maintain()
@@ -239,10 +244,10 @@ def settle_files(store: Store, ledger: Ledger, ids: Sequence[str]) -> int:
     orphans = [i for i in dict.fromkeys(ids) if i not in held]
     removed = store.delete(orphans)
     ledger.forget_items(orphans)
-    items, vectors = store.get(list(held))
+    items, rows = store.get(list(held))
     astray = [n for n, item in enumerate(items) if item.path and item.path not in held[item.id]]
     if astray:
-        store.upsert([replace(items[n], path=min(held[items[n].id])) for n in astray], vectors[astray])
+        store.upsert([replace(items[n], path=min(held[items[n].id])) for n in astray], rows[astray])
     return removed
 
 

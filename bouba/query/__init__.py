@@ -1,6 +1,7 @@
-"""What is asked -> one vector."""
+"""What is asked -> one vector -> an answer that says how sure it is."""
 
-from bouba.query.encode import Asked, encode_query
+from bouba.query.answer import Answering
+from bouba.query.encode import Encoded, encode_query
 from bouba.query.hearing import Listener
 
-__all__ = ["Asked", "Listener", "encode_query"]
+__all__ = ["Answering", "Encoded", "Listener", "encode_query"]

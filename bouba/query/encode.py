@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,26 +18,33 @@ if TYPE_CHECKING:
     from bouba.types import Vectors
 
 
+Kind = Literal["text", "speech", "sound", "image"]  # what a calibration is for
+
+
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A query as it is put to a store."""
+class Encoded:
+    """A query as one vector."""
 
     vector: Vectors  # [dim]
+    kind: Kind  # of several parts the last in this list, because its scores are the highest
+    words: int = 0  # of its text
     heard: Hearing | None = None
     moments: Moments | None = None
 
 
-def encode_query(query: Query, model: Model, listener: Listener, *, fetch: bool = False) -> Asked:
+def encode_query(query: Query, model: Model, listener: Listener, *, fetch: bool = False) -> Encoded:
     """The weighted mean of a query's text, picture and recording.
 
     Raises QueryError where nothing was asked or the weights say nothing, MediaError for a part that cannot be used,
     ModelMissing for a recording that needs a tower or a recogniser that is not there."""
     vectors: list[Vectors] = []
     weights: list[float] = []
-    heard, moments = None, None
+    kind: Kind = "text"
+    words, heard, moments = 0, None, None
     if query.text is not None:
         vectors.append(model.encode_text([load_text(query.text)])[0])
         weights.append(query.text_weight)
+        words = len(query.text.split())
     if query.image is not None:
         picture = load_image(query.image, side=model.manifest.image.size, fetch=fetch)
         vectors.append(model.encode_image([picture.rgb])[0])
@@ -48,6 +55,10 @@ def encode_query(query: Query, model: Model, listener: Listener, *, fetch: bool 
         heard, moments = listened.hearing, listened.moments
         vectors.append(listened.vector)
         weights.append(query.audio_weight)
+        kind = "speech" if heard.kind == "speech" else "sound"
+        words = words or len(heard.transcript.split())
     if not vectors:
         raise QueryError("Nothing was asked: give a text, a picture, a recording, or several of them.")
-    return Asked(weighted_mean(np.stack(vectors), weights), heard, moments)
+    if query.image is not None:
+        kind = "image"
+    return Encoded(weighted_mean(np.stack(vectors), weights), kind, words, heard, moments)

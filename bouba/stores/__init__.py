@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from bouba.errors import StoreUnavailable, StoreUnknown
@@ -22,6 +23,15 @@ class Superseded(StoreUnavailable):
             f"{place} was migrated to another model while it was open here. What was counted is kept; open it again, "
             "with the model that it has now."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One row that a search gave."""
+
+    item: Item
+    score: float  # row · query
+    row: Vectors = field(repr=False, compare=False)  # [dim], as it was stored
 
 
 class Store(Protocol):
@@ -47,7 +57,7 @@ class Store(Protocol):
     def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
         """Add or replace by id, all or none; durable when it returns.
 
-        `vectors` is [n, dim], rows of length 1; of two items with one id the last stays, and an item replaces
+        `vectors` is [n, dim], finite; of two items with one id the last stays, and an item replaces
         the stored one with all its attributes. New attribute names become new fields.
         Raises AttributeTypeError if a name has another type already, or is one of ITEM_FIELDS."""
         ...
@@ -62,8 +72,8 @@ class Store(Protocol):
         """Items and their vectors [n, dim] in the order asked for; ids that are not there are left out."""
         ...
 
-    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[Item, float]]:
-        """The k items of highest cosine to one unit vector [dim], best first, ties by id.
+    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[Found]:
+        """The k items of highest inner product with one vector [dim], best first, ties by id.
 
         Scores are exact to 1e-6; a store with an index may miss some of the nearest."""
         ...

@@ -62,7 +62,7 @@ def new_fields(items: Iterable[Item], known: Mapping[str, AttributeType]) -> dic
 
 
 def best_first(ids: Sequence[str], vectors: Vectors, query: Vectors, k: int) -> list[tuple[int, float]]:
-    """Rows of `vectors` [n, dim] and their cosine with `query` [dim], both of length 1: the k best, ties by id.
+    """Rows of `vectors` [n, dim] and their inner product with `query` [dim]: the k best, ties by id.
 
     float32 picks the candidates; float64, rounded to 9 digits, ranks them, so that equal vectors tie wherever
     they lie in memory."""
@@ -71,7 +71,7 @@ def best_first(ids: Sequence[str], vectors: Vectors, query: Vectors, k: int) -> 
     rough = vectors @ query
     least = np.partition(rough, -min(k, len(rough)))[-min(k, len(rough))]
     rows = np.flatnonzero(rough >= least - 1e-5)
-    scores = np.round(vectors[rows].astype(np.float64) @ query.astype(np.float64), 9).clip(-1.0, 1.0)
+    scores = np.round(vectors[rows].astype(np.float64) @ query.astype(np.float64), 9)
     ranked = sorted(zip(rows.tolist(), scores.tolist(), strict=True), key=lambda pair: (-pair[1], ids[pair[0]]))
     return ranked[:k]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bouba.errors import GalleryMissing, StoreUnavailable
-from bouba.stores import Superseded
+from bouba.stores import Found, Superseded
 from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
 from bouba.stores.where.tree import (
     ANY_ONE,
@@ -92,11 +92,11 @@ class MemoryStore:
             there = [id for id in ids if id in self._items]
             return [self._items[id] for id in there], self._matrix(there)
 
-    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[Item, float]]:
+    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[Found]:
         query = checked_query(vector, self._dim)
         items, matrix = self._fitting(where)
         ranked = best_first([item.id for item in items], matrix, query, k)
-        return [(items[row], score) for row, score in ranked]
+        return [Found(items[row], score, matrix[row]) for row, score in ranked]
 
     def scan(self, where: Where | None = None, batch: int = 1024) -> Iterator[tuple[list[Item], Vectors]]:
         items, matrix = self._fitting(where)

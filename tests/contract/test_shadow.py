@@ -132,7 +132,7 @@ def test_items_stay_and_vectors_change(store: Store) -> None:
     assert {id: one for id, (one, _) in after.items()} == {id: one for id, (one, _) in before.items()}
     assert (new.read_meta(), new.fields(), new.successor()) == ({"model": "new"}, fields, None)
     np.testing.assert_array_equal(new.get([item(7).id])[1], vectors([7], NEW))
-    assert new.search(vectors([7], NEW)[0], 1)[0][0] == item(7)
+    assert new.search(vectors([7], NEW)[0], 1)[0].item == item(7)
     new.upsert([item(77)], vectors([77], NEW))
     assert new.count() == 11
 
@@ -141,7 +141,7 @@ def test_the_old_generation_still_answers_and_takes_nothing(store: Store) -> Non
     before = records(store)
     switch(store)
     assert records(store) == before
-    assert store.search(vectors([7], OLD)[0], 1)[0][0] == item(7)
+    assert store.search(vectors([7], OLD)[0], 1)[0].item == item(7)
     changes: list[Callable[[], object]] = [
         lambda: store.upsert([item(1)], vectors([1], OLD)),
         lambda: store.delete([item(1).id]),

@@ -125,7 +125,7 @@ def test_delete_says_how_many_were_there(store: Store) -> None:
     assert store.known([item(n).id for n in range(5)]) == {item(n).id for n in (0, 2, 4)}
     assert store.delete([item(1).id]) == 0
     assert store.delete([]) == 0
-    assert {hit.id for hit, _ in store.search(unit(1)[0], 9)} == {item(n).id for n in (0, 2, 4)}
+    assert {hit.item.id for hit in store.search(unit(1)[0], 9)} == {item(n).id for n in (0, 2, 4)}
 
 
 def test_thousands_of_ids_at_once(store: Store) -> None:
@@ -137,17 +137,20 @@ def test_thousands_of_ids_at_once(store: Store) -> None:
     assert store.count() == 0
 
 
-def test_scores_are_cosines_best_first_and_ties_go_by_id(store: Store) -> None:
+def test_scores_are_inner_products_best_first_and_ties_go_by_id(store: Store) -> None:
     vectors = unit(40)
     vectors[10:30] = vectors[3]
     items = [item(n) for n in range(40)]
     store.upsert(items[::-1], vectors[::-1])
     hits = store.search(vectors[3], 12)
-    assert [hit.id for hit, _ in hits] == [item(n).id for n in (3, *range(10, 21))]
-    np.testing.assert_allclose([score for _, score in hits], 1.0, atol=1e-6)
+    assert [hit.item.id for hit in hits] == [item(n).id for n in (3, *range(10, 21))]
+    np.testing.assert_allclose([hit.score for hit in hits], 1.0, atol=1e-6)
+    np.testing.assert_array_equal([hit.row for hit in hits], vectors[[3, *range(10, 21)]])
     every = store.search(unit(1, seed=9)[0], 1000)
     exact = np.sort(vectors @ unit(1, seed=9)[0])[::-1]
-    np.testing.assert_allclose([score for _, score in every], exact, atol=1e-6)
+    np.testing.assert_allclose([hit.score for hit in every], exact, atol=1e-6)
+    longer = 3 * unit(1, seed=9)[0]  # neither rows nor queries need to have length 1
+    np.testing.assert_allclose([hit.score for hit in store.search(longer, 1000)], 3 * exact, atol=1e-5)
     assert store.search(vectors[0], 0) == []
 
 
@@ -222,7 +225,7 @@ def test_hostile_names_and_values(store: Store) -> None:
         field = Field(name, AttributeType.TEXT)
         for one, value in zip(stored[::6], values[::6], strict=True):
             where = Compare(field, "=", value)
-            assert [hit.id for hit, _ in store.search(unit(1)[0], 99, where)] == [one.id]
+            assert [hit.item.id for hit in store.search(unit(1)[0], 99, where)] == [one.id]
     for value in values:
         assert store.count(In(Field("select", AttributeType.TEXT), (value, "other"))) == 1
 
@@ -232,7 +235,7 @@ def test_hostile_values_in_lists(store: Store) -> None:
     fill(store, *lists)
     for one, value in zip(lists, HOSTILE, strict=True):
         where = Has(Field("tags", AttributeType.TEXTS), value)
-        assert [hit.id for hit, _ in store.search(unit(1)[0], 99, where)] == [one.id]
+        assert [hit.item.id for hit in store.search(unit(1)[0], 99, where)] == [one.id]
 
 
 def test_ids_are_only_text(store: Store) -> None:

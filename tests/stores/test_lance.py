@@ -98,9 +98,9 @@ def test_it_is_there_after_reopening(folder: Path) -> None:
     store = open_store(str(folder))
     assert store.read_meta() == {"model": "m"}
     assert store.count() == 10
-    (hit, score), *_ = store.search(unit(10)[4], 1)
-    assert hit == item(4, n=4.0)
-    assert score == pytest.approx(1.0, abs=1e-6)
+    hit = store.search(unit(10)[4], 1)[0]
+    assert hit.item == item(4, n=4.0)
+    assert hit.score == pytest.approx(1.0, abs=1e-6)
     assert store.get(["x"])[1].shape == (0, DIM)
 
 
@@ -249,7 +249,7 @@ def test_readers_and_maintainers_do_not_disturb_a_writer(folder: Path) -> None:
     counts = [reader.count()]
     while any(process.poll() is None for process in others):
         hits = reader.search(unit(1)[0], 5)
-        assert len({hit.id for hit, _ in hits}) == 5
+        assert len({hit.item.id for hit in hits}) == 5
         counts.append(reader.count())
         time.sleep(0.02)
     finish(*others)
@@ -278,11 +278,11 @@ def test_small_files_are_merged_and_old_rows_dropped(folder: Path) -> None:
     store = LanceStore(folder)
     for n in range(100, 130):
         store.upsert([item(n)], unit(1, seed=n))
-    before = [hit for hit, _ in store.search(unit(1)[0], 50)]
+    before = [hit.item for hit in store.search(unit(1)[0], 50)]
     store.maintain()
     dataset = newest(store)
     assert len(dataset.get_fragments()) == 1
-    assert [hit for hit, _ in store.search(unit(1)[0], 50)] == before
+    assert [hit.item for hit in store.search(unit(1)[0], 50)] == before
     version = dataset.version
     store.maintain()
     assert newest(store).version == version  # nothing left to do
@@ -313,10 +313,10 @@ def test_an_indexed_search_finds_what_the_exact_one_finds(
     found = 0
     for query in unit(30, 64, seed=1):
         exact, hits = memory.search(query, 100, where), lance.search(query, 10, where)
-        scores = {hit.id: score for hit, score in exact}
-        assert [score for _, score in hits] == [scores.get(hit.id) for hit, _ in hits]
+        scores = {hit.item.id: hit.score for hit in exact}
+        assert [hit.score for hit in hits] == [scores.get(hit.item.id) for hit in hits]
         assert len(hits) == 10
-        found += len({hit.id for hit, _ in exact[:10]} & {hit.id for hit, _ in hits})
+        found += len({hit.item.id for hit in exact[:10]} & {hit.item.id for hit in hits})
     assert lance.count(where) == memory.count(where)
     assert found / 300 >= 0.95
 
@@ -326,13 +326,13 @@ def test_rows_outside_the_index_are_found_then_indexed(large: tuple[MemoryStore,
     fresh = unit(1200, 64, seed=2)
     items = [item(n) for n in range(10_000, 11_200)]
     lance.upsert(items, fresh)
-    assert lance.search(fresh[5], 1)[0][0] == items[5]
+    assert lance.search(fresh[5], 1)[0].item == items[5]
     lance.maintain()
-    assert lance.search(fresh[5], 1)[0][0] == items[5]
+    assert lance.search(fresh[5], 1)[0].item == items[5]
     dataset = newest(lance)
     covered = {
         number for index in dataset.describe_indices() for part in index.segments for number in part.fragment_ids
     }
     assert covered >= {fragment.fragment_id for fragment in dataset.get_fragments()}
     assert lance.delete([one.id for one in items]) == 1200
-    assert lance.search(fresh[5], 1)[0][0] != items[5]
+    assert lance.search(fresh[5], 1)[0].item != items[5]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bouba.errors import GalleryMissing, StoreUnavailable
+from bouba.stores import Found
 from bouba.stores.batch import best_first, checked_batch, checked_query
 from bouba.stores.lance.folder import GalleryFolder
 from bouba.stores.lance.sql import IDS_AT_ONCE, ids_sql, where_sql
@@ -120,7 +121,7 @@ class LanceStore:
         empty = np.empty((0, self._stored_dim() or 0), np.float32)
         return [item for item, _ in there], np.stack([row for _, row in there]) if there else empty
 
-    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[Item, float]]:
+    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[Found]:
         import pyarrow as pa
 
         from bouba.stores.lance.records import to_items, to_vectors
@@ -131,9 +132,10 @@ class LanceStore:
             if dataset is None or k <= 0:
                 return []
             table = _nearest(dataset, query, k, where)
-            ranked = best_first(table["id"].to_pylist(), to_vectors(table), query, k)
+            rows = to_vectors(table)
+            ranked = best_first(table["id"].to_pylist(), rows, query, k)
             items = to_items(table.take(pa.array([row for row, _ in ranked], pa.int64())))
-        return [(item, score) for item, (_, score) in zip(items, ranked, strict=True)]
+        return [Found(item, score, rows[row]) for item, (row, score) in zip(items, ranked, strict=True)]
 
     def scan(self, where: Where | None = None, batch: int = 1024) -> Iterator[tuple[list[Item], Vectors]]:
         """One version of the gallery, the newest when the scan starts.

@@ -1,0 +1,105 @@
+"""An encoded query -> the nearest items of a gallery, and how sure it is that they are what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bouba.errors import ModelBroken
+from bouba.query.background import Sample
+from bouba.ranking.calibration import Asked, Calibration
+from bouba.types import Hit, Result
+
+if TYPE_CHECKING:
+    from bouba.encoders import Model
+    from bouba.query.encode import Encoded, Kind
+    from bouba.rows import Rows
+    from bouba.stores import Found, Store
+    from bouba.stores.where import Where
+    from bouba.types import Vectors
+
+EVIDENCE = 10  # hits that the confidence of an answer looks at, however few are wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item on its way to being a hit."""
+
+    found: Found
+    vector: Vectors  # [dim], of length 1
+    cosine: float
+    probability: float | None = None
+
+
+class Answering:
+    """One generation of a gallery: its store, what its rows mean, and what its scores are worth."""
+
+    def __init__(self, model: Model, store: Store, rows: Rows) -> None:
+        self.model, self.store, self.rows = model, store, rows
+        self.calibrations = _calibrations(model)
+        self.sample = Sample(store, rows, model.background)
+
+    def answer(self, asked: Encoded, k: int, where: Where | None, *, raw: bool = False) -> Result:
+        """The k nearest. `raw`: by cosine alone, with no say on what matches."""
+        query = self.rows.query(asked.vector, correct=not raw and corrected(asked.kind))
+        found = self.store.search(query, k if raw else max(k, EVIDENCE), where)
+        candidates = [self._candidate(one, asked.vector) for one in found]
+        if raw:
+            return Result(self._hits(candidates[:k], asked), asked.heard)
+        return self._judged(asked, query, candidates, k)
+
+    def _judged(self, asked: Encoded, query: Vectors, candidates: list[Candidate], k: int) -> Result:
+        calibration = self.calibrations.get(asked.kind)
+        population = self.sample.now()
+        background = population.background(query)
+        if calibration is None or background is None or not candidates:
+            return Result(self._hits(candidates[:k], asked), asked.heard)
+        scores = np.array([one.found.score for one in candidates])
+        known = Asked(background, population.items, asked.words)
+        chances = calibration.probabilities(scores, known)
+        judged = [_with_chance(one, float(p)) for one, p in zip(candidates, chances, strict=True)]
+        confidence = calibration.confidence(scores, known)
+        return Result(self._hits(judged[:k], asked), asked.heard, confidence, calibration.threshold, calibration.cutoff)
+
+    def _candidate(self, found: Found, vector: Vectors) -> Candidate:
+        own = self.rows.vectors(found.row[None])[0]
+        # Rounded as the stores round, so that equal pictures have equal scores.
+        cosine = float(np.round(own.astype(np.float64) @ vector.astype(np.float64), 9).clip(-1.0, 1.0))
+        return Candidate(found, own, cosine)
+
+    def _hits(self, candidates: list[Candidate], asked: Encoded) -> tuple[Hit, ...]:
+        windows = asked.moments is not None and len(asked.moments.starts) > 1
+        return tuple(
+            Hit(
+                rank,
+                one.cosine,
+                one.found.item,
+                asked.moments.best(one.vector) if asked.moments is not None and windows else None,
+                one.probability,
+            )
+            for rank, one in enumerate(candidates, 1)
+        )
+
+
+def corrected(kind: Kind) -> bool:
+    """Whether hubs are countered: the bank of a model is of texts, and says nothing of pictures near a picture."""
+    return kind != "image"
+
+
+def _with_chance(candidate: Candidate, probability: float) -> Candidate:
+    return Candidate(candidate.found, candidate.vector, candidate.cosine, probability)
+
+
+def _calibrations(model: Model) -> Mapping[str, Calibration]:
+    """By kind of query; speech is judged as text where it has none of its own."""
+    record = model.calibration
+    if record is None:
+        return {}
+    try:
+        kinds = {kind: Calibration.of(one) for kind, one in record["kinds"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelBroken(f"{model.folder}: the calibration cannot be read ({error}). Calibrate it anew.") from error
+    return {"speech": kinds["text"], **kinds} if "text" in kinds else kinds
