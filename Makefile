@@ -24,6 +24,11 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.speech
 	$(BIN)/python -m benchmarks.sounds
+	$(BIN)/python -m benchmarks.calibration
+	$(BIN)/python -m benchmarks.hubs
+	$(BIN)/python -m benchmarks.negation
+	$(BIN)/python -m benchmarks.feedback
+	$(BIN)/python -m benchmarks.words
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

@@ -7,26 +7,29 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bouba.concepts import Concepts
 from bouba.encoders import Model, load_model
-from bouba.errors import GalleryMissing, QueryError, StoreError
+from bouba.errors import GalleryMissing, StoreError
 from bouba.ingest import Entry, Report, expand, ingest, listed
 from bouba.ingest.pipeline import settle_files
 from bouba.origin import check_model, new_meta, own_model
-from bouba.query import Answering, Listener, encode_query
+from bouba.query import Answering, Encoded, Listener, encode_query, with_examples
+from bouba.query.searching import Room, Wish, whole
+from bouba.query.searching import search as searched
 from bouba.rows import Rows
 from bouba.stores import Store, Superseded, open_store
 from bouba.stores.ledger import Ledger
 from bouba.stores.where import Where, parse_where
-from bouba.types import ITEM_FIELDS, AttributeType, Item, Query, Result
+from bouba.stores.words import Words, followed
+from bouba.types import ITEM_FIELDS, AttributeType, Item, Query, Question, Result
 
 if TYPE_CHECKING:
     from bouba.types import AttributeValue, AudioSource, ImageSource, Vectors
 
-MAX_K = 10_000
 _T = TypeVar("_T")
 
 
@@ -71,6 +74,7 @@ class Gallery:
         self._ledger = ledger
         self._taking_up = threading.Lock()
         self._listener = Listener()
+        self._words = Words(None if uri.startswith("memory://") else Path(uri.removeprefix("file://")) / "words.sqlite")
 
     @property
     def model(self) -> Model:
@@ -128,7 +132,8 @@ class Gallery:
                 done += count
                 progress(done, len(entries))
 
-            return ingest(entries, now.store, self._ledger, now.model, now.rows, fetch=fetch, progress=advance)
+            store = followed(now.store, self._words)
+            return ingest(entries, store, self._ledger, now.model, now.rows, fetch=fetch, progress=advance)
 
         # A file object cannot be read a second time.
         again = not any(isinstance(entry, Entry) and hasattr(entry.source, "read") for entry in entries)
@@ -141,39 +146,52 @@ class Gallery:
 
     def search(
         self,
-        query: Query | str | None = None,
+        query: Question | str | None = None,
         *,
         image: ImageSource | None = None,
         audio: AudioSource | None = None,
+        concept: str | None = None,
+        like: Sequence[str] = (),
+        unlike: Sequence[str] = (),
         k: int = 12,
         where: str | None = None,
         fetch: bool = False,
         min_probability: float | None = None,
         raw: bool = False,
+        exact: bool = False,
+        diverse: bool = False,
     ) -> Result:
-        """The k pictures nearest to a text, a picture, a recording (speech or a sound), or the mean of several; a
-        `Query` gives them weights.
+        """The k pictures nearest to a text, a picture, a recording (speech or a sound), a `concept` by its name, or the
+        mean of several; a `Query` gives them weights. Ids of items to be `like` and `unlike` turn the query.
+        `Query("beach") & ~Query("people") | Query(image=photo)` is a question of several parts, each judged on its own;
+        a text that rules something out ("a beach without people") is taken for one, and a clear slip of spelling is
+        corrected, unless `exact`; `Result.notes` tells.
 
         `where` filters on attributes: `price < 50 and brand in ("A", "B")`; see `bouba.stores.where`. A URL as the
         picture or the recording is read only with `fetch`. `min_probability` leaves out what is less likely a match;
-        `raw` ranks by cosine alone, with no say on what matches.
+        near-duplicates are one hit, that of the best of them; `diverse` chooses hits that are unlike among three
+        times as many; `raw` ranks by cosine alone, with no say on what matches, and folds nothing.
         Raises QueryError (WhereError for the filter), MediaError (the query's text, picture or recording), ModelMissing
         (no sound tower, or no speech recogniser)."""
-        if not isinstance(query, Query):
-            query = Query(query, image, audio)
-        if not isinstance(k, int) or not 1 <= k <= MAX_K:
-            raise QueryError(f"k is {k!r}; ask for 1 to {MAX_K} results.")
-        if min_probability is not None and not 0 <= min_probability <= 1:
-            raise QueryError(f"min_probability is {min_probability!r}; a probability lies between 0 and 1.")
+        question = whole(query, Query(None, image, audio, concept=concept, like=tuple(like), unlike=tuple(unlike)))
         now = self._current()
-        condition = _condition(where, now.store)
-        asked = encode_query(query, now.model, self._listener, fetch=fetch)
-        result = replace(now.answer(asked, k, condition, raw=raw), thumbnail=self.thumbnail)
-        return result if min_probability is None else _likely(result, min_probability)
+        wish = Wish(k, _condition(where, now.store), min_probability, raw, exact, diverse)
+        encode = partial(self._encoded, now=now, fetch=fetch)
+        return searched(question, wish, Room(now, self._words, self.thumbnail, encode))
 
     def encode(self, query: Query, *, fetch: bool = False) -> Vectors:
         """A query as one unit vector [dim]."""
-        return encode_query(query, self._current().model, self._listener, fetch=fetch).vector
+        return self._encoded(query, self._current(), fetch).vector
+
+    def _encoded(self, query: Query, now: Answering, fetch: bool) -> Encoded:
+        concept = None if query.concept is None else Concepts(now).encoded(query.concept)
+        encode = partial(encode_query, query, now.model, self._listener, concept=concept, fetch=fetch)
+        return with_examples(query, now, encode)
+
+    @property
+    def concepts(self) -> Concepts:
+        """What is kept under names, to be searched for again: `bouba.concepts`."""
+        return Concepts(self._current())
 
     def where(self, expression: str | None) -> Where | None:
         """A filter as a typed tree over this gallery's fields. Raises WhereError."""
@@ -211,7 +229,7 @@ class Gallery:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove items by id; returns how many were there. The files themselves are not touched."""
-        removed = self._write(lambda now: now.store.delete(ids))
+        removed = self._write(lambda now: followed(now.store, self._words).delete(ids))
         self._ledger.forget_items(ids)
         return removed
 
@@ -231,7 +249,7 @@ class Gallery:
         rows = self._ledger.files(paths)
         self._ledger.forget_files(rows)
         ids = [row.id for row in rows.values()]
-        return self._write(lambda now: settle_files(now.store, self._ledger, ids))
+        return self._write(lambda now: settle_files(followed(now.store, self._words), self._ledger, ids))
 
     def forget_folder(self, folder: str) -> int:
         """The same for every file below a folder."""
@@ -255,6 +273,7 @@ class Gallery:
     def close(self) -> None:
         self._generation.store.close()
         self._ledger.close()
+        self._words.close()
 
     def __len__(self) -> int:
         return self._store.count()
@@ -277,14 +296,6 @@ class Gallery:
                 f"To drop them all the same: bouba remove --where 'path like \"{folder}%\"'"
             )
         return self.forget_paths(gone)
-
-
-def _likely(result: Result, least: float) -> Result:
-    """Only the hits of at least this probability."""
-    if result.hits and result.hits[0].probability is None:
-        raise QueryError("There are no probabilities to go by: this model was never calibrated. See bouba calibrate.")
-    hits = tuple(hit for hit in result.hits if hit.probability is not None and hit.probability >= least)
-    return replace(result, hits=hits, threshold=0.0, cutoff=least)
 
 
 def _condition(expression: str | None, store: Store) -> Where | None:

@@ -182,7 +182,8 @@ class _Migration:
             self.report.items = self.store.count()
             if lost and not drop_missing:
                 return
-            self.shadow.write_meta(self._meta)
+            # As it is described now: somebody may have saved a concept meanwhile.
+            self.shadow.write_meta({**(self.store.read_meta() or {}), **marks(self.model)})
             self.shadow.promote()
         self.report.switched = True
         self.report.items -= len(lost)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,9 +101,25 @@ def _jsonable(value: AttributeValue) -> str | float | bool | list[str]:
 HeardAs = Literal["auto", "speech", "sound"]
 
 
+class Composable:
+    """What questions are made of: `a & b` is all of them, `a | b` any of them, `~a` none of it."""
+
+    __slots__ = ()
+
+    def __and__(self, other: Question) -> AllOf:
+        return AllOf((*_flat(self, AllOf), *_flat(other, AllOf)))
+
+    def __or__(self, other: Question) -> AnyOf:
+        return AnyOf((*_flat(self, AnyOf), *_flat(other, AnyOf)))
+
+    def __invert__(self) -> Question:
+        return self.part if isinstance(self, Not) else Not(cast("Question", self))
+
+
 @dataclass(frozen=True, slots=True)
-class Query:
-    """What is looked for: words, a picture, a recording, or several of them, each with its weight in the mean."""
+class Query(Composable):
+    """What is looked for: words, a picture, a recording, a concept, or several of them, each with its weight in the
+    mean; then turned towards the items that it is to be like, and away from those that it is to be unlike."""
 
     text: str | None = None
     image: ImageSource | None = None
@@ -113,6 +129,59 @@ class Query:
     audio_weight: float = 1.0
     audio_as: HeardAs = "auto"  # whether the recording is taken for speech or for a sound; "auto" listens
     transcript: str | None = None  # what is said in the recording, where that is known better than recognised
+    concept: str | None = None  # the name of one that the gallery keeps
+    concept_weight: float = 1.0
+    like: tuple[str, ...] = ()  # ids of items
+    unlike: tuple[str, ...] = ()
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether there is anything but examples."""
+        return any(part is not None for part in (self.text, self.image, self.audio, self.concept))
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf(Composable):
+    """Items that match every part; without weights all parts count alike."""
+
+    parts: tuple[Question, ...]
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Composable):
+    """Items that match at least one part."""
+
+    parts: tuple[Question, ...]
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Composable):
+    """Items that do not show it."""
+
+    part: Question
+
+
+Question = Query | AllOf | AnyOf | Not
+
+
+def _flat(question: Composable, kind: type[AllOf | AnyOf]) -> tuple[Question, ...]:
+    if isinstance(question, kind) and not question.weights:
+        return question.parts
+    return (cast("Question", question),)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of a composed question says of a hit."""
+
+    asked: str
+    probability: float  # that the item matches this part; of one that is not wanted, that it shows it
+    wanted: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"asked": self.asked, "probability": round(self.probability, 4), "wanted": self.wanted}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +218,9 @@ class Hit:
     item: Item
     second: float | None = None  # of the query's recording, where the window that fits best begins
     probability: float | None = None
+    parts: tuple[Part, ...] = ()  # of a composed question
+    duplicates: tuple[Item, ...] = ()  # less good hits that show the same picture
+    vector: Vectors | None = field(default=None, repr=False, compare=False)  # the item's [dim], of length 1
 
     @property
     def id(self) -> str:
@@ -163,8 +235,12 @@ class Hit:
         record = self.item.to_dict()
         head = {"rank": self.rank, "id": record.pop("id"), "path": record.pop("path")}
         chance = {} if self.probability is None else {"probability": round(self.probability, 4)}
+        parts = {"parts": [part.to_dict() for part in self.parts]} if self.parts else {}
         second = {} if self.second is None else {"second": round(self.second, 3)}
-        return {**head, "score": round(self.score, 6), **chance, **second, **record}
+        copies = (
+            {"duplicates": [{"id": one.id, "path": one.path} for one in self.duplicates]} if self.duplicates else {}
+        )
+        return {**head, "score": round(self.score, 6), **chance, **second, **parts, **copies, **record}
 
 
 @dataclass(frozen=True, slots=True)

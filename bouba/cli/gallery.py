@@ -135,7 +135,7 @@ def list_items(uri: str, where: str | None, limit: int, as_json: bool) -> None:
 def show(name: str, uri: str, as_json: bool) -> None:
     """Everything about one item, named by its id (or its first digits) or its path."""
     with opened(uri) as gallery:
-        item = _one(gallery, name)
+        item = one_item(gallery, name)
     record = item.to_dict()
     if as_json:
         print_json(record)
@@ -162,7 +162,7 @@ def remove(names: tuple[str, ...], uri: str, where: str | None, yes: bool, as_js
     if bool(names) == (where is not None):
         raise click.UsageError("Name the items, or describe them with --where.")
     with opened(uri) as gallery:
-        items = [_one(gallery, name) for name in names] if names else list(gallery.items(where))
+        items = [one_item(gallery, name) for name in names] if names else list(gallery.items(where))
         if where is not None and items and not yes and not _agreed(f"Remove {len(items):,} of {len(gallery):,} items?"):
             raise QueryError("Nothing was removed. --yes removes without asking.")
         removed = gallery.delete([item.id for item in items])
@@ -197,7 +197,7 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _one(gallery: Gallery, name: str) -> Item:
+def one_item(gallery: Gallery, name: str) -> Item:
     found = gallery.find(name)
     if len(found) != 1:
         many = ", ".join(item.id[:12] for item in found[:5])

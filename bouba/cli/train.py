@@ -83,3 +83,30 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
     finally:
         for bar in bars.values():
             bar.close()
+
+
+@commands.command()
+@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="MODEL")
+@click.argument("run", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RUN.toml")
+def calibrate(model: Path, run: Path) -> None:
+    """Teach a model folder what its scores are worth: how likely a hit is a match, when nothing matches, and which
+    pictures are hubs. `bouba train` does it by itself; pulled models need it.
+
+    RUN.toml says what is held out ([validation]) and what people ask for ([[data]], whose texts are the bank of typical
+    queries); its [model] is left out of account.
+
+    \b
+    Example:
+      bouba models pull openclip:ViT-B-32/laion2b_s34b_b79k
+      bouba calibrate ~/.local/share/bouba/models/openclip-ViT-B-32-laion2b_s34b_b79k run.toml
+    """
+    with training_installed():
+        from bouba.training.calibrate import calibrate as calibrated
+        from bouba.training.config import read_run
+        from bouba.training.pairs import read_pairs
+
+        def say(text: str) -> None:
+            click.echo(text, err=True)
+
+        sets = calibrated(model, read_pairs(read_run(run), say), say)
+    click.echo(f"Calibrated {short(str(model))} on {', '.join(one.questions.name for one in sets)}.")

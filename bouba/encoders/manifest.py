@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from bouba.errors import ModelBroken, ModelMissing
 
 FORMAT = 1
+CELLS, GRID = "cells", "grid"  # an input and an output that the graph of an image tower may have
 _T = TypeVar("_T")
 
 
@@ -18,7 +19,9 @@ _T = TypeVar("_T")
 class ImageTower:
     """An ONNX graph `pixels` uint8 [n, size, size, 3] RGB -> `embedding` float32 [n, dim].
 
-    `mean` and `std` (of values 0 to 255) are folded into the graph and stand here to be read."""
+    `mean` and `std` (of values 0 to 255) are folded into the graph and stand here to be read. A graph with a grid has
+    the output `grid` float32 [n, rows, columns, dim] as well, what each part of the picture would embed to by itself,
+    and computes it where its input `cells`, a bool that is false if not given, is true."""
 
     file: str
     size: int  # pixels, both sides
@@ -26,6 +29,8 @@ class ImageTower:
     std: list[float]
     resize: Literal["squash", "crop"] = "squash"
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    # Rows and columns. Not in the repr, which fingerprints are made from: it decides no item's vector.
+    grid: list[int] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,15 @@ class SoundTower:
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """What makes probabilities of scores, fitted on pairs held out of training; see `bouba.ranking`."""
+
+    calibration: str  # a JSON file: score -> probability for each kind of query, and how hubs are corrected
+    bank: str  # a float16 .npy file [n, dim]: typical queries, which say what is a hub
+    background: str  # a float16 .npy file [n, dim]: pictures of all kinds, which fill up a small gallery's scores
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The whole of `model.json`."""
 
@@ -65,17 +79,19 @@ class Manifest:
     sources: list[dict[str, Any]] = field(default_factory=list)
     matryoshka: list[int] = field(default_factory=list)  # leading dimensions that make a smaller vector of their own
     sound: SoundTower | None = None
+    trust: Trust | None = None
 
     @property
     def files(self) -> list[str]:
-        """What the towers are made of."""
+        """What the towers are made of, and what their scores are judged by."""
         sound = [self.sound.file, self.sound.classes] if self.sound else []
-        return [self.image.file, self.text.file, self.text.tokenizer, *sound]
+        trust = [self.trust.calibration, self.trust.bank, self.trust.background] if self.trust else []
+        return [self.image.file, self.text.file, self.text.tokenizer, *sound, *trust]
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits over all that decides an item's vector: the towers' files and their preprocessing. The sound
-        tower is not among them: a gallery outlives a better one."""
+        tower and the calibration are not among them: a gallery outlives better ones."""
         parts = [repr(self.image), repr(self.text)]
         parts += [self.sha256[f] for f in (self.image.file, self.text.file, self.text.tokenizer)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -97,7 +113,8 @@ def read_manifest(folder: Path) -> Manifest:
         image = _build(ImageTower, raw.pop("image"))
         text = _build(TextTower, raw.pop("text"))
         sound = _build(SoundTower, raw.pop("sound")) if raw.get("sound") else None
-        manifest = _build(Manifest, {**raw, "image": image, "text": text, "sound": sound})
+        trust = _build(Trust, raw.pop("trust")) if raw.get("trust") else None
+        manifest = _build(Manifest, {**raw, "image": image, "text": text, "sound": sound, "trust": trust})
         for name in manifest.files:
             manifest.sha256[name]  # a missing hash is named now, not at the first query
     except (KeyError, TypeError, AttributeError) as error:

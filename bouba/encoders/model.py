@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from bouba.encoders.manifest import Manifest, read_checked, read_manifest
+from bouba.encoders.manifest import CELLS, GRID, Manifest, read_checked, read_manifest
 from bouba.encoders.sound import Heard, SoundClass, cut, pooled
 from bouba.errors import ModelBroken, ModelMissing
 
@@ -129,6 +130,21 @@ class Model:
         ]
         return self._stacked(parts)
 
+    def encode_grid(self, pixels: Sequence[Pixels]) -> Vectors:
+        """Prepared pictures to what each part of them would embed to by itself: unit vectors [n, rows, columns, dim].
+        Raises ModelMissing where the image tower has no grid (`manifest.image.grid`)."""
+        tower = self.manifest.image
+        if tower.grid is None:
+            raise ModelMissing(f"{self.name} {self.version} has no grid: its image tower gives one vector a picture.")
+        shape = (*tower.grid, self.dim)
+        parts = [np.zeros((0, *shape), np.float32)]
+        for start in range(0, len(pixels), IMAGE_BATCH):
+            feed = {"pixels": np.stack(pixels[start : start + IMAGE_BATCH]), CELLS: np.array(True)}
+            cells = np.asarray(self._session(tower.file).run([GRID], feed)[0], np.float32)
+            self._check(cells, shape)
+            parts.append(_unit(cells))
+        return np.concatenate(parts)
+
     def encode_image(self, images: Sequence[Image]) -> Vectors:
         """RGB pictures to vectors [n, dim]."""
         return self.encode_pixels([self.prepare_image(image) for image in images])
@@ -148,6 +164,11 @@ class Model:
             np.add.at(sums, owner, self._encode_windows(windows) * tokens[:, None])
         return _unit(sums)
 
+    def knows(self, word: str) -> bool:
+        """Whether a lower-case word is one token of the text tower: it was frequent where the tokens were chosen."""
+        tokens = self._tokenizer.encode(word, add_special_tokens=False).tokens
+        return len(tokens) == 1 and tokens[0].removesuffix("</w>").lstrip("▁Ġ").lower() == word
+
     def encode_sound(self, samples: Samples) -> Heard:
         """One recording, samples [n] in [-1, 1] at the tower's rate. Raises ModelMissing without a sound tower."""
         tower = self.manifest.sound
@@ -161,8 +182,40 @@ class Model:
         for window in cut(samples, tower.window, tower.hop):
             parts.append(session.run(["embedding", "scores"], {"waveform": np.ascontiguousarray(window[None])}))
         embeddings, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
-        self._check(embeddings)
+        self._check(embeddings, (self.dim,))
         return pooled(embeddings, scores, self._sound_classes, tower.hop / tower.rate)
+
+    @cached_property
+    def calibration(self) -> Mapping[str, Any] | None:
+        """What `calibration.json` says, None for a model that was never calibrated. Raises ModelBroken."""
+        trust = self.manifest.trust
+        if trust is None:
+            return None
+        data = read_checked(self.folder, trust.calibration, self.manifest.sha256[trust.calibration])
+        try:
+            return dict(json.loads(data))
+        except (ValueError, TypeError) as error:
+            raise ModelBroken(f"{self.folder / trust.calibration} is no calibration: {error}.") from error
+
+    @cached_property
+    def bank(self) -> Vectors | None:
+        """Typical queries, unit vectors [n, dim], None for a model that was never calibrated. Raises ModelBroken."""
+        return self._vectors(self.manifest.trust.bank) if self.manifest.trust else None
+
+    @cached_property
+    def background(self) -> Vectors | None:
+        """Pictures of all kinds, unit vectors [n, dim], None for a model that was never calibrated. Raises
+        ModelBroken."""
+        return self._vectors(self.manifest.trust.background) if self.manifest.trust else None
+
+    def _vectors(self, file: str) -> Vectors:
+        data = read_checked(self.folder, file, self.manifest.sha256[file])
+        try:
+            vectors = np.load(BytesIO(data), allow_pickle=False).astype(np.float32)
+        except (ValueError, OSError, EOFError) as error:
+            raise ModelBroken(f"{self.folder / file} holds no vectors: {error}.") from error
+        self._check(vectors, (self.dim,))
+        return _unit(vectors)
 
     @cached_property
     def _sound_classes(self) -> list[SoundClass]:
@@ -194,12 +247,13 @@ class Model:
 
     def _run(self, file: str, inputs: dict[str, Any]) -> Vectors:
         vectors = np.asarray(self._session(file).run(["embedding"], inputs)[0], np.float32)
-        self._check(vectors)
+        self._check(vectors, (self.dim,))
         return _unit(vectors)
 
-    def _check(self, vectors: Vectors) -> None:
-        if vectors.shape[1:] != (self.dim,) or not np.isfinite(vectors).all():
-            raise ModelBroken(f"{self.folder}: a tower gave {vectors.shape}, not finite rows of {self.dim} numbers.")
+    def _check(self, vectors: Vectors, shape: tuple[int, ...]) -> None:
+        if vectors.shape[1:] != shape or not np.isfinite(vectors).all():
+            wanted = " x ".join(map(str, shape))
+            raise ModelBroken(f"{self.folder}: a tower gave {vectors.shape}, not finite rows of {wanted} numbers.")
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -236,5 +290,5 @@ class Model:
 
 
 def _unit(vectors: Vectors) -> Vectors:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms, 1e-12), np.float32)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bouba.errors import ModelBroken
-from bouba.query.background import Sample
-from bouba.ranking.calibration import Asked, Calibration
+from bouba.query.background import Population, Sample
+from bouba.query.wording import DEPTH, Wording
+from bouba.ranking.calibration import FEW_WORDS, Asked, Calibration
+from bouba.ranking.feedback import Spread
 from bouba.types import Hit, Result
 
 if TYPE_CHECKING:
@@ -41,18 +43,38 @@ class Answering:
         self.model, self.store, self.rows = model, store, rows
         self.calibrations = _calibrations(model)
         self.sample = Sample(store, rows, model.background)
+        self._spread: tuple[Population, Spread] | None = None
 
-    def answer(self, asked: Encoded, k: int, where: Where | None, *, raw: bool = False) -> Result:
-        """The k nearest. `raw`: by cosine alone, with no say on what matches."""
+    def spread(self) -> Spread:
+        """How the gallery's pictures lie; made once for each sample of them. Raises QueryError without any."""
+        population = self.sample.now()
+        if self._spread is None or self._spread[0] is not population:
+            self._spread = population, Spread.of(self.rows.vectors(population.rows), population.items)
+        return self._spread[1]
+
+    def calibration(self, asked: Encoded) -> Calibration | None:
+        """What its scores are judged by. A sound's are those of the few words that would name it."""
+        if asked.kind == "image":
+            return self.calibrations.get("image")
+        few = asked.words <= FEW_WORDS or asked.kind == "sound"
+        kinds = ("keywords", "text") if few else ("text", "keywords")
+        return next((self.calibrations[kind] for kind in kinds if kind in self.calibrations), None)
+
+    def answer(
+        self, asked: Encoded, k: int, where: Where | None, *, raw: bool = False, wording: Wording | None = None
+    ) -> Result:
+        """The k nearest, and those that `wording` finds. `raw`: by cosine alone, with no say on what matches."""
         query = self.rows.query(asked.vector, correct=not raw and corrected(asked.kind))
-        found = self.store.search(query, k if raw else max(k, EVIDENCE), where)
+        found = self.store.search(query, k if raw else max(k, DEPTH if wording else EVIDENCE), where)
+        if wording is not None and (background := self.sample.now().background(query)) is not None:
+            found = wording.fused(found, query, background, self.store, where)[: max(k, EVIDENCE)]
         candidates = [self._candidate(one, asked.vector) for one in found]
         if raw:
             return Result(self._hits(candidates[:k], asked), asked.heard)
         return self._judged(asked, query, candidates, k)
 
     def _judged(self, asked: Encoded, query: Vectors, candidates: list[Candidate], k: int) -> Result:
-        calibration = self.calibrations.get(asked.kind)
+        calibration = self.calibration(asked)
         population = self.sample.now()
         background = population.background(query)
         if calibration is None or background is None or not candidates:
@@ -79,6 +101,7 @@ class Answering:
                 one.found.item,
                 asked.moments.best(one.vector) if asked.moments is not None and windows else None,
                 one.probability,
+                vector=one.vector,
             )
             for rank, one in enumerate(candidates, 1)
         )
@@ -94,12 +117,11 @@ def _with_chance(candidate: Candidate, probability: float) -> Candidate:
 
 
 def _calibrations(model: Model) -> Mapping[str, Calibration]:
-    """By kind of query; speech is judged as text where it has none of its own."""
+    """By kind of query: "text", "keywords", "image"."""
     record = model.calibration
     if record is None:
         return {}
     try:
-        kinds = {kind: Calibration.of(one) for kind, one in record["kinds"].items()}
+        return {kind: Calibration.of(one) for kind, one in record["kinds"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelBroken(f"{model.folder}: the calibration cannot be read ({error}). Calibrate it anew.") from error
-    return {"speech": kinds["text"], **kinds} if "text" in kinds else kinds

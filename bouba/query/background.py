@@ -57,6 +57,10 @@ class Sample:
                 self._taken = self._take(items)
             return self._taken
 
+    def world(self) -> Vectors:
+        """Rows [n, length] of pictures of all kinds; the gallery's own where the model knows no others."""
+        return self._others if len(self._others) else self.now().rows
+
     def vectors(self) -> Vectors:
         """Unit vectors [n, dim] of the gallery's own items in the sample."""
         return self._layout.vectors(self.now().rows)

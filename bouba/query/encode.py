@@ -30,10 +30,13 @@ class Encoded:
     words: int = 0  # of its text
     heard: Hearing | None = None
     moments: Moments | None = None
+    notes: tuple[str, ...] = ()  # what the user should know of how it was taken
 
 
-def encode_query(query: Query, model: Model, listener: Listener, *, fetch: bool = False) -> Encoded:
-    """The weighted mean of a query's text, picture and recording.
+def encode_query(
+    query: Query, model: Model, listener: Listener, *, concept: Encoded | None = None, fetch: bool = False
+) -> Encoded:
+    """The weighted mean of a query's text, picture and recording, and the concept that it names.
 
     Raises QueryError where nothing was asked or the weights say nothing, MediaError for a part that cannot be used,
     ModelMissing for a recording that needs a tower or a recogniser that is not there."""
@@ -57,8 +60,13 @@ def encode_query(query: Query, model: Model, listener: Listener, *, fetch: bool 
         weights.append(query.audio_weight)
         kind = "speech" if heard.kind == "speech" else "sound"
         words = words or len(heard.transcript.split())
+    if concept is not None:
+        vectors.append(concept.vector)
+        weights.append(query.concept_weight)
+        words = words or concept.words
     if not vectors:
         raise QueryError("Nothing was asked: give a text, a picture, a recording, or several of them.")
-    if query.image is not None:
+    if query.image is not None or (concept is not None and concept.kind == "image"):
         kind = "image"
-    return Encoded(weighted_mean(np.stack(vectors), weights), kind, words, heard, moments)
+    notes = concept.notes if concept is not None else ()
+    return Encoded(weighted_mean(np.stack(vectors), weights), kind, words, heard, moments, notes)

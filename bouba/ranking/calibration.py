@@ -1,8 +1,9 @@
 """From scores to probabilities: how likely a hit is a match, and how likely anything in the gallery is one.
 
-Both are logistic functions (Platt 1999) of few numbers that mean the same whatever the model: the hit's score, how far it
-stands above the background, which is this query's scores with pictures that nobody asked for, how many pictures there
-are, and how many words were asked. They are fitted on pairs that were held out of training, and kept in the model folder.
+Both are logistic functions (Platt 1999) of few numbers that mean the same whatever the model: the hit's score, how far
+it stands above the background, which is this query's scores with pictures that nobody asked for, how many pictures
+there are, and how many words were asked. They are fitted on pairs that were held out of training, and kept in the
+model folder.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-BEST = 10  # scores at the top that say whether anything matches
-RIDGE = 1e-3  # pull of the weights towards zero, for one unit of evidence
+BEST = 10  # scores at the top, or a hundredth of all, that say whether anything matches
+FEW_WORDS = 3  # of a question, up to which it is one of keywords: what their scores are worth is another matter
+RIDGE = 1e-5  # pull of the weights towards zero, beside a mean loss of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +44,21 @@ class Asked:
 
 
 def match_features(scores: npt.NDArray[np.floating], asked: Asked) -> Floats:
-    """[hits, 7] for scores [hits]."""
-    s = np.asarray(scores, np.float64)
-    z = (s - asked.background.mean) / asked.background.spread
+    """[hits, 12] for scores [hits]."""
+    s, mean, spread = np.asarray(scores, np.float64), asked.background.mean, asked.background.spread
+    z = (s - mean) / spread
     length = np.full_like(s, np.log1p(asked.words))
     size = np.full_like(s, np.log(max(asked.items, 1)))
-    return np.stack([s, z, size, length, s * length, z * length, np.ones_like(s)], axis=-1)
+    mixed = [s * length, z * length, size * length, length**2]
+    mixed += [np.full_like(s, value) for value in (mean, spread, mean * np.log1p(asked.words))]
+    return np.stack([s, z, size, length, *mixed, np.ones_like(s)], axis=-1)
 
 
 def found_features(scores: npt.NDArray[np.floating], asked: Asked) -> Floats:
-    """[6] for the scores [hits] of one query, best first."""
-    s = np.asarray(scores[:BEST], np.float64)
+    """[7] for the scores [hits] of one query, best first."""
+    s = np.asarray(scores[: max(1, min(BEST, asked.items // 100))], np.float64)
     mean, spread, length = asked.background.mean, asked.background.spread, np.log1p(asked.words)
-    return np.array([s[0], s.mean(), mean, spread, length, 1.0])
+    return np.array([s[0], s.mean(), mean, spread, length, np.log(max(asked.items, 1)), 1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +97,8 @@ class Calibration:
     def of(cls, record: Mapping[str, Any]) -> Calibration:
         """Raises KeyError, TypeError or ValueError where the record is none."""
         match, found = (Logistic(tuple(float(w) for w in record[name])) for name in ("match", "found"))
-        if (len(match.weights), len(found.weights)) != (7, 6):
-            raise ValueError(f"{len(match.weights)} and {len(found.weights)} weights; there are 7 and 6")
+        if (len(match.weights), len(found.weights)) != (12, 7):
+            raise ValueError(f"{len(match.weights)} and {len(found.weights)} weights; there are 12 and 7")
         return cls(match, found, float(record["cutoff"]), float(record["threshold"]))
 
 
@@ -112,7 +116,7 @@ def fit_logistic(
     scale = np.maximum(np.abs(features).max(axis=0), 1e-12)
     x, share = features / scale, evidence / evidence.sum()
     weights = np.zeros(x.shape[1])
-    pull = ridge * np.append(np.ones(x.shape[1] - 1), 0.0) / max(1.0, float(evidence.sum()))
+    pull = ridge * np.append(np.ones(x.shape[1] - 1), 0.0)
     for _ in range(50):
         p = sigmoid(x @ weights)
         slope = x.T @ (share * (p - right)) + pull * weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -49,6 +49,12 @@ class Store(Protocol):
         ...
 
     def write_meta(self, meta: Mapping[str, Any]) -> None: ...
+
+    def update_meta(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        """Replace what `write_meta` kept by what `change` makes of it; nobody else writes it in between.
+
+        Raises GalleryMissing in a place with no gallery yet, and what `change` raises, which leaves it as it was."""
+        ...
 
     def fields(self) -> Mapping[str, AttributeType]:
         """The user attributes seen so far and their types, without `ITEM_FIELDS`."""

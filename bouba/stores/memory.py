@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,13 @@ class MemoryStore:
         with self._writers:
             self._check_current()
             self._meta = json.dumps(dict(meta))
+
+    def update_meta(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        with self._writers:
+            meta = self.read_meta()
+            if meta is None:
+                raise GalleryMissing("This gallery in memory is empty: there is no description to change.")
+            self.write_meta(change(meta))
 
     def fields(self) -> Mapping[str, AttributeType]:
         with self._lock:

@@ -79,4 +79,6 @@ def identity(run: Run, pairs: str) -> str:
     settings: dict[str, Any] = to_dict(run) | {"pairs": pairs}
     for key in ("out", "export", "threads", "licence", "version"):
         settings.pop(key)
+    if settings["labels"]:
+        settings["labels"].pop("weight")  # what the label block counts is decided when the model is written
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

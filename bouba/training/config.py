@@ -164,7 +164,7 @@ def read_run(path: Path) -> Run:
     except msgspec.DecodeError as error:  # ValidationError is one too
         raise TrainingError(f"{path}: {error}. docs/training.md lists every key.") from error
     try:
-        return checked(_below(path.resolve().parent, run))
+        return checked(_based(path.resolve().parent, _below(path.resolve().parent, run)))
     except TrainingError as error:
         raise TrainingError(f"{path}: {error}") from error
 
@@ -227,6 +227,14 @@ def _below(folder: Path, part: Any) -> Any:
     if isinstance(part, Part):
         return msgspec.structs.replace(part, **{f: _below(folder, getattr(part, f)) for f in part.__struct_fields__})
     return part
+
+
+def _based(folder: Path, run: Run) -> Run:
+    """The same with a base that is a relative path below `folder`; without a slash it is a model's name."""
+    if "/" not in (run.model.base or ""):
+        return run
+    base = str((folder / Path(run.model.base or "").expanduser()).resolve())
+    return msgspec.structs.replace(run, model=msgspec.structs.replace(run.model, base=base))
 
 
 def to_dict(run: Run) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bouba.encoders import load_model
 from bouba.training.config import Run
 from bouba.training.data.pictures import decode
 from bouba.training.dual import Chain, DualEncoder
@@ -23,6 +23,8 @@ from bouba.training.learner import Sides
 from bouba.training.towers import ImageClassifier
 
 if TYPE_CHECKING:
+    from bouba.encoders import Model
+    from bouba.training.data.media import Media
     from bouba.types import Pixels, Vectors
 
 CAPTIONS = 5000  # of the training, for the projection of the label block
@@ -131,16 +133,29 @@ def _facts(run: Run, sides: Sides, sources: Sequence[Source]) -> ModelFacts:
     )
 
 
-def folder_figures(folder: Path, exams: Sequence[Questions]) -> dict[str, dict[str, float]]:
-    """Every metric of the written folder, run as its users will run it."""
-    model, found = load_model(folder), {}
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A validation set as the written folder sees it."""
+
+    questions: Questions
+    pictures: Vectors  # [n, dim]
+    texts: Vectors  # [m, dim]
+
+    def figures(self) -> dict[str, float]:
+        """Every metric."""
+        return figures_of(self.pictures, self.texts, self.questions)
+
+
+def embedded(model: Model, questions: Questions) -> Embedded:
+    """As the model's users will run it."""
+    return Embedded(questions, encode_pictures(model, questions.pictures), model.encode_text(questions.texts))
+
+
+def encode_pictures(model: Model, pictures: Sequence[Media]) -> Vectors:
+    """[n, dim]; raises MediaError for one that cannot be read."""
     image = model.manifest.image
-    for exam in exams:
-        pictures = np.concatenate(
-            [
-                model.encode_pixels([decode(p, image.size, image.resize, image.interpolation) for p in part])
-                for part in (exam.pictures[i : i + 64] for i in range(0, len(exam.pictures), 64))
-            ]
-        )
-        found[exam.name] = figures_of(pictures, model.encode_text(exam.texts), exam)
-    return found
+    blocks = [np.zeros((0, model.dim), np.float32)]
+    for start in range(0, len(pictures), 64):
+        part = pictures[start : start + 64]
+        blocks.append(model.encode_pixels([decode(p, image.size, image.resize, image.interpolation) for p in part]))
+    return np.concatenate(blocks)

@@ -8,22 +8,24 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from bouba.errors import TrainingError
 from bouba.training import checkpoint, distributed, guard
+from bouba.training.calibrate import calibrate
 from bouba.training.checkpoint import Progress
 from bouba.training.config import Run
 from bouba.training.curves import draw_curves
-from bouba.training.dual import Head
+from bouba.training.dual import DualEncoder, Head
 from bouba.training.export.place import refuse_strangers
 from bouba.training.features import text_features
 from bouba.training.feed import Feed, Source, open_source, plain_features
-from bouba.training.finish import folder_figures, write_folder
+from bouba.training.finish import write_folder
 from bouba.training.judge import BATCH, Embed, Exam, known_metric, open_exam
 from bouba.training.learner import Sides, frozen_classifier, frozen_towers, open_sides
 from bouba.training.loop import Log, Task, Trained, fit
@@ -35,6 +37,9 @@ from bouba.training.sound.folder import Told, with_sound
 from bouba.training.sound.teach import DIRECTION, teach
 from bouba.training.step import Knowledge
 from bouba.training.towers import ImageClassifier
+
+if TYPE_CHECKING:
+    from bouba.types import Vectors
 
 SAMPLE = 1000  # pairs from which new heads learn the scale of their inputs
 
@@ -103,7 +108,8 @@ def train(
         share, figures, before = _guarded(run, sides, trained, own, general, world.device)
         if world.rank == 0:
             write_folder(run, sides, sources, trained.dual, {"best step": trained.step, "validation": _shown(figures)})
-            figures = folder_figures(run.out, [*pairs.own, *pairs.general])
+            sets = calibrate(run.out, pairs, note, known=_known_queries(sides, trained.dual))
+            figures = {one.questions.name: one.figures() for one in sets}
             draw_curves(work / "log.jsonl", work / "curves.png", run.validation.metric)
         return Outcome(run.out, trained.step, figures, before, share)
     finally:
@@ -188,6 +194,15 @@ def _exams(pairs: Pairs, sides: Sides, cache: Path, advance: Advance) -> tuple[l
     count = counter(advance, "validation", sum(len(q.pictures) + len(set(q.texts)) for q in asked))
     exams = [open_exam(questions, sides, cache, count) for questions in asked]
     return exams[: len(pairs.own)], exams[len(pairs.own) :]
+
+
+@torch.no_grad()
+def _known_queries(sides: Sides, dual: DualEncoder) -> Vectors | None:
+    """The base's bank of typical queries, as the new heads see it: [n, dim]."""
+    if sides.base is None or sides.base.bank is None:
+        return None
+    rows: Vectors = F.normalize(dual.cpu().eval().text.head(torch.from_numpy(sides.base.bank)), dim=-1).numpy()
+    return rows
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bouba.errors import AttributeTypeError, StoreError
+from bouba.errors import AttributeTypeError, GalleryMissing, StoreError
 from bouba.stores import Store
 from bouba.stores.lance import LanceStore, upkeep
 from bouba.stores.memory import MemoryStore
@@ -77,6 +77,34 @@ def test_meta_comes_back_and_is_replaced(store: Store) -> None:
     assert store.read_meta() == {"model": "m", "größe": [1, 2.5, None]}
     store.write_meta({"model": "n"})
     assert store.read_meta() == {"model": "n"}
+
+
+def test_meta_is_changed_by_one_at_a_time(store: Store) -> None:
+    with pytest.raises(GalleryMissing):
+        store.update_meta(lambda meta: meta)
+    store.write_meta({"count": 0, "model": "m"})
+
+    def often() -> None:
+        for _ in range(10):
+            store.update_meta(lambda meta: {**meta, "count": meta["count"] + 1})
+
+    threads = [threading.Thread(target=often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.read_meta() == {"count": 40, "model": "m"}
+
+
+def test_a_change_of_meta_that_fails_leaves_it_as_it_was(store: Store) -> None:
+    store.write_meta({"model": "m"})
+    with pytest.raises(AttributeTypeError):
+        store.update_meta(_refused)
+    assert store.read_meta() == {"model": "m"}
+
+
+def _refused(meta: dict[str, Any]) -> dict[str, Any]:
+    raise AttributeTypeError("no")
 
 
 def test_what_was_put_in_comes_out(store: Store) -> None:

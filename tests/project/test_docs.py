@@ -18,7 +18,7 @@ from bouba.migrate import MigrationReport
 from bouba.training import config
 from bouba.training.noise.audit import Audit
 from bouba.training.noise.mixture import Share
-from bouba.types import Hit, Item
+from bouba.types import Hit, Item, Part
 
 ROOT = Path(__file__).parents[2]
 COMMAND, PYTHON, README, ARCHITECTURE, TRAINING = (
@@ -59,7 +59,8 @@ def test_every_option_has_help(name: str) -> None:
 
 def test_json_keys_of_a_hit_are_documented() -> None:
     item = Item("0" * 32, "/a.jpg", 1, 1, 1, "image/jpeg")
-    keys = ", ".join(f'"{key}"' for key in Hit(1, 0.5, item, second=0.5).to_dict())
+    hit = Hit(1, 0.5, item, 0.5, 0.5, (Part("a dog", 0.5),), (item,))
+    keys = ", ".join(f'"{key}"' for key in hit.to_dict())
     assert keys in COMMAND
 
 

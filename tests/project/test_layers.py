@@ -25,14 +25,20 @@ ALLOWED = {
     "ingest": BASE | {"media", "encoders", "stores", "rows"},
     "query": BASE | {"media", "encoders", "stores", "ranking", "rows"},
     "origin": BASE | {"encoders", "rows"},
-    "gallery": BASE | {"encoders", "stores", "ingest", "origin", "query", "rows"},
+    "concepts": BASE | {"media", "stores", "query"},
+    "gallery": BASE | {"encoders", "stores", "ingest", "origin", "query", "rows", "concepts"},
     "watch": BASE | {"gallery", "ingest"},
     "sheet": BASE,
+    "overlay": BASE | {"ranking"},
+    "explain": BASE | {"media", "encoders", "ranking", "ingest", "gallery", "overlay"},
     "export": BASE | {"gallery"},
+    "duplicates": BASE | {"stores", "ranking", "ingest", "query", "gallery", "sheet"},
     "migrate": BASE | {"media", "encoders", "stores", "ingest", "origin", "gallery", "rows"},
     "evaluation": BASE | {"media", "encoders", "query", "ingest", "gallery"},
-    "training": BASE | {"media", "encoders", "evaluation"},
-    "cli": BASE | {"gallery", "ingest", "watch", "sheet", "export", "migrate", "evaluation", "training", ""},
+    "training": BASE | {"media", "encoders", "ranking", "evaluation"},
+    "cli": BASE
+    | {"query", "gallery", "concepts", "ingest", "watch", "sheet", "explain", "overlay", "export", "duplicates"}
+    | {"migrate", "evaluation", "training", ""},
     "__main__": {"cli"},
     "": BASE | {"encoders", "gallery", "ingest"},
 }

@@ -16,11 +16,11 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from bouba.errors import GalleryBroken, StoreError, StoreUnavailable
+from bouba.errors import GalleryBroken, GalleryMissing, StoreError, StoreUnavailable
 from bouba.stores import Superseded
 
 if sys.platform == "win32":
@@ -73,6 +73,14 @@ class GalleryFolder:
         with self.errors(), self.lock("write"):
             self.check_current()
             self.describe(meta)
+
+    def update_meta(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        if self.read_meta() is not None:  # where there is no gallery, no folder is made for the lock
+            with self.lock("write"):
+                meta = self.read_meta()
+                if meta is not None:
+                    return self.describe(change(meta))
+        raise GalleryMissing(f"There is no gallery at {self.path}: no description to change.")
 
     def describe(self, meta: Mapping[str, Any]) -> None:
         """Replaces the description as a whole: a reader, or a crash, sees the old or the new one.

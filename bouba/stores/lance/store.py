@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +63,9 @@ class LanceStore:
         with self._folder.errors():
             self._table.create()
         self._folder.write_meta(meta)
+
+    def update_meta(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        self._folder.update_meta(change)
 
     def successor(self) -> LanceStore | None:
         return None if self._folder.is_current() else LanceStore(self._folder.path)

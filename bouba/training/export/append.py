@@ -19,6 +19,7 @@ from bouba.encoders.manifest import Manifest, read_checked
 from bouba.errors import TrainingError
 from bouba.training.export.folder import describe, sha256, write_json
 from bouba.training.export.graph import OPSET, export_graph, plain
+from bouba.training.export.grid import with_grid, without_grid
 from bouba.training.export.parity import Reference, check_parity
 from bouba.training.export.place import IMAGE, SOUND, SOUND_CLASSES, TEXT, TOKENIZER, new_folder
 from bouba.training.export.precision import Precision, store_as
@@ -72,11 +73,16 @@ def with_heads(
         heads[SOUND] = (base_facts.sound.file, _SoundHead(text_head))
         kept[SOUND_CLASSES] = base_facts.sound.classes
     with new_folder(folder) as partial:
+        grid = None
         for name, (file, head) in heads.items():
-            onnx.save(_joined(_graph(model, file), head, model.dim, precision, partial), partial / name)
+            graph = _joined(without_grid(_graph(model, file)), head, model.dim, precision, partial)
+            if name == IMAGE:
+                graph, grid = with_grid(graph, base_facts.image.size)
+            onnx.save(graph, partial / name)
         for name, file in kept.items():
             (partial / name).write_bytes(read_checked(model.folder, file, base_facts.sha256[file]))
         manifest = _manifest(model, facts, dim, {name: sha256(partial / name) for name in (*heads, *kept)})
+        manifest = replace(manifest, image=replace(manifest.image, grid=list(grid) if grid else None))
         write_json(partial / "model.json", asdict(manifest))
         pixels = drawn_pictures(COMPARED, model.manifest.image.size)
         parity = check_parity(
@@ -189,6 +195,7 @@ def _manifest(model: Model, facts: HeadFacts, dim: int, hashes: Mapping[str, str
         trained_on=[*base.trained_on, *map(dict, facts.trained_on)],
         sources=[*base.sources, {"name": f"{base.name} {base.version}", "licence": base.licence, "url": ""}],
         matryoshka=list(facts.matryoshka),
+        trust=None,  # scores of other vectors are worth something else
     )
 
 

@@ -14,7 +14,7 @@ STORED = {
     "int8": "convolutions on pictures in int8 with static scales; other weights stored in int8, computed in float32",
 }
 USUAL_LIMITS = (
-    "Scores are cosines, not probabilities; only their order within one search means something.",
+    "Scores are cosines; only their order within one search means something. Probabilities come from calibration.json.",
     "Not for identifying, judging or deciding about people.",
 )
 

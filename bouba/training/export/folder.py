@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,7 @@ from bouba.errors import TrainingError
 from bouba.training.export.card import model_card
 from bouba.training.export.convolutions import quantise_convolutions
 from bouba.training.export.graph import export_graph
+from bouba.training.export.grid import with_grid
 from bouba.training.export.parity import Parity, check_parity, torch_reference
 from bouba.training.export.place import IMAGE, TEXT, TOKENIZER, new_folder
 from bouba.training.export.precision import PRECISIONS, Precision, store_as
@@ -66,14 +67,15 @@ class ModelFacts:
             **more,
         )
 
-    def manifest(self, sha256: Mapping[str, str]) -> Manifest:
+    def manifest(self, sha256: Mapping[str, str], grid: tuple[int, int] | None = None) -> Manifest:
+        image = ImageTower(IMAGE, self.size, list(self.mean), list(self.std), self.resize, self.interpolation)
         return Manifest(
             format=FORMAT,
             name=self.name,
             version=self.version,
             dim=self.dim,
             licence=self.licence,
-            image=ImageTower(IMAGE, self.size, list(self.mean), list(self.std), self.resize, self.interpolation),
+            image=replace(image, grid=list(grid) if grid else None),
             text=TextTower(TEXT, TOKENIZER, self.max_tokens),
             sha256=dict(sha256),
             trained_on=[dict(row) for row in self.trained_on],
@@ -104,10 +106,11 @@ def write_model(
         raise TrainingError(f"Precision {precision!r} is none of {', '.join(PRECISIONS)}.")
     with new_folder(folder) as partial:
         say(f"Writing the towers in {precision}.")
-        onnx.save(_image_graph(image, card.size, precision, calibration, partial, say), partial / IMAGE)
+        graph, grid = with_grid(_image_graph(image, card.size, precision, calibration, partial, say), card.size)
+        onnx.save(graph, partial / IMAGE)
         onnx.save(_text_graph(text, precision, partial), partial / TEXT)
         (partial / TOKENIZER).write_text(card.tokenizer_json, encoding="utf-8")
-        manifest = card.manifest({name: sha256(partial / name) for name in (IMAGE, TEXT, TOKENIZER)})
+        manifest = card.manifest({name: sha256(partial / name) for name in (IMAGE, TEXT, TOKENIZER)}, grid)
         write_json(partial / "model.json", asdict(manifest))
         step = -(-len(calibration) // COMPARED) or 1
         parity = check_parity(

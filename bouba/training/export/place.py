@@ -14,8 +14,10 @@ from bouba.errors import ModelError, TrainingError
 
 IMAGE, TEXT, TOKENIZER = "image.onnx", "text.onnx", "tokenizer.json"
 SOUND, SOUND_CLASSES = "sound.onnx", "sound_classes.json"
+CALIBRATION, BANK, BACKGROUND = "calibration.json", "bank.npy", "background.npy"
 OWN_FILES = {
-    "model.json", "metrics.json", "README.md", "calibration.json", IMAGE, TEXT, TOKENIZER, SOUND, SOUND_CLASSES
+    "model.json", "metrics.json", "README.md", IMAGE, TEXT, TOKENIZER, SOUND, SOUND_CLASSES, CALIBRATION, BANK,
+    BACKGROUND,
 }  # fmt: skip
 ABANDONED_S = 86_400  # a half-written folder this old belongs to a process that was killed
 

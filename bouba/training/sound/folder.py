@@ -13,11 +13,21 @@ import onnx
 import torch
 
 from bouba.encoders.manifest import SoundTower as Facts
-from bouba.encoders.manifest import read_checked
+from bouba.encoders.manifest import Trust, read_checked
 from bouba.errors import TrainingError
 from bouba.training.export.folder import sha256, write_json
 from bouba.training.export.graph import export_graph, plain
-from bouba.training.export.place import IMAGE, SOUND, SOUND_CLASSES, TEXT, TOKENIZER, new_folder
+from bouba.training.export.place import (
+    BACKGROUND,
+    BANK,
+    CALIBRATION,
+    IMAGE,
+    SOUND,
+    SOUND_CLASSES,
+    TEXT,
+    TOKENIZER,
+    new_folder,
+)
 from bouba.training.export.precision import Precision, store_as
 
 if TYPE_CHECKING:
@@ -54,9 +64,12 @@ def with_sound(
 
     Galleries made by `base` go on: the fingerprint does not change. Raises TrainingError where the graph does not say
     what the network says, or the folder cannot be written."""
-    manifest, stored = base.manifest, {}
-    for name, old in ((IMAGE, manifest.image.file), (TEXT, manifest.text.file), (TOKENIZER, manifest.text.tokenizer)):
-        stored[name] = read_checked(base.folder, old, manifest.sha256[old])
+    manifest = base.manifest
+    kept = {IMAGE: manifest.image.file, TEXT: manifest.text.file, TOKENIZER: manifest.text.tokenizer}
+    if manifest.trust:
+        kept |= {CALIBRATION: manifest.trust.calibration, BANK: manifest.trust.bank}
+        kept |= {BACKGROUND: manifest.trust.background}
+    stored = {name: read_checked(base.folder, old, manifest.sha256[old]) for name, old in kept.items()}
     with new_folder(folder) as partial:
         for name, data in stored.items():
             (partial / name).write_bytes(data)
@@ -72,6 +85,7 @@ def with_sound(
             licence=told.licence or manifest.licence,
             image=replace(manifest.image, file=IMAGE),
             text=replace(manifest.text, file=TEXT, tokenizer=TOKENIZER),
+            trust=Trust(CALIBRATION, BANK, BACKGROUND) if manifest.trust else None,
             sound=Facts(SOUND, tower.rate, tower.window, tower.hop, SOUND_CLASSES),
             sha256=hashes,
             trained_on=_with(manifest.trained_on, told.trained_on),
