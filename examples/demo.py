@@ -31,7 +31,7 @@ def main() -> None:
         for question in QUESTIONS:
             best = gallery.search(question, k=1)[0]
             print(f"  {question:<26} -> {Path(best.path).name:<24} {best.score:.3f}")
-        like = gallery.search(image=photos / "motorcycle_left.png", k=2)[1]
+        like = gallery.search(image=photos / "motorcycle_left.png", k=2, raw=True)[1]  # unfolded: they are much alike
         print(f"  {'like motorcycle_left.png':<26} -> {Path(like.path).name:<24} {like.score:.3f}")
         save_sheet(gallery.search(QUESTIONS[0], k=8), OUT / "coffee.png", QUESTIONS[0])
     print(f"\nThe eight nearest to '{QUESTIONS[0]}' as one picture: {OUT / 'coffee.png'}")

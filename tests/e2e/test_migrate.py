@@ -219,7 +219,7 @@ def test_the_command_cancels(place: Path, other: Path, tmp_path: Path) -> None:
     assert "half done" in command(place, "migrate", "-m", third, code=1)[1]
     assert json.loads(command(place, "migrate", "--cancel", "--json")[0]) == {"cancelled": True}
     assert sorted(path.name for path in place.iterdir() if not path.name.startswith(".")) == [
-        "gallery.json", "items.lance", "ledger.sqlite",
+        "gallery.json", "items.lance", "ledger.sqlite", "words.sqlite",
     ]  # fmt: skip
     assert command(place, "migrate", "--cancel")[0] == "There was no migration to cancel.\n"
 

@@ -53,10 +53,11 @@ def with_grid(model: onnx.ModelProto, size: int) -> tuple[onnx.ModelProto, tuple
     whichever are asked for), and the embedding stays the same to the bit.
     """
     for pooling in _poolings(model.graph):
-        one, mean, embedding = _run(model, [pooling.map, pooling.mean, "embedding"], size)
-        layout = _layout(one, mean)
-        if layout is None:
+        found = _run(model, [pooling.map, pooling.mean, "embedding"], size)
+        layout = _layout(found[0], found[1]) if found else None
+        if found is None or layout is None:
             continue
+        _, mean, embedding = found
         larger = onnx.ModelProto()
         larger.CopyFrom(model)
         shape = (-1, layout.rows, layout.columns, embedding.shape[1])
@@ -101,8 +102,8 @@ def _after(graph: onnx.GraphProto, name: str) -> set[str]:
     return found
 
 
-def _run(model: onnx.ModelProto, names: Sequence[str], size: int) -> list[Floats]:
-    """These tensors for two pictures."""
+def _run(model: onnx.ModelProto, names: Sequence[str], size: int) -> list[Floats] | None:
+    """These tensors for two pictures; None where ONNX Runtime cannot give them."""
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
     there = {output.name for output in opened.graph.output}
@@ -114,8 +115,11 @@ def _run(model: onnx.ModelProto, names: Sequence[str], size: int) -> list[Floats
         feed[CELLS] = np.array(True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # a graph that cannot be run has no grid, which is no news
-    session = onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return [np.asarray(found) for found in session.run(list(names), feed)]
+    try:
+        session = onnxruntime.InferenceSession(opened.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return [np.asarray(found) for found in session.run(list(names), feed)]
+    except Exception:  # a head that was traced for one number of rows; ONNX Runtime's errors share no public base class
+        return None
 
 
 def _layout(one: Floats, mean: Floats) -> Layout | None:
@@ -176,8 +180,8 @@ def _copy(node: onnx.NodeProto, made: set[str]) -> onnx.NodeProto:
 
 def _holds(model: onnx.ModelProto, embedding: Floats, shape: Sequence[int], size: int) -> bool:
     """Whether it runs, and gives the embedding that it gave before."""
-    try:
-        found, cells = _run(model, ["embedding", GRID], size)
-    except Exception:  # a head that was traced for one number of rows; ONNX Runtime's errors share no public base class
+    found = _run(model, ["embedding", GRID], size)
+    if found is None:
         return False
-    return np.array_equal(found, embedding) and cells.shape[1:] == tuple(shape) and bool(np.isfinite(cells).all())
+    same, cells = np.array_equal(found[0], embedding), found[1]
+    return same and cells.shape[1:] == tuple(shape) and bool(np.isfinite(cells).all())

@@ -120,6 +120,7 @@ def test_an_earlier_mean_is_not_taken_for_the_last(tmp_path: Path) -> None:
         TinyImage(),  # its head takes four means at once
         Pooled(lambda x: x.mean((2, 3)) + x[:, :, 0, 0]),  # and its head sees a cell beside the mean
         Pooled(lambda x: x.amax((2, 3))),
+        Pooled(lambda x: x.double().mean((2, 3)).float()),  # which is in no format that is looked at
     ],
 )
 def test_a_tower_that_embeds_no_mean_has_no_grid(module: nn.Module, tmp_path: Path) -> None:
