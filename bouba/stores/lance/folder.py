@@ -30,6 +30,7 @@ else:
 
 FORMAT = 1
 LOCK_TIMEOUT_S = 120.0
+BEGINNING_S = 2.0  # a process that makes a gallery writes its table, then its description
 KEEP_S = 600.0  # a reader that started on an old version, or before a migration, has this long to finish
 
 GALLERY, NEXT = "gallery.json", "next.json"
@@ -132,13 +133,16 @@ class GalleryFolder:
         with self.errors():
             if self.path.exists() and not self.path.is_dir():
                 raise StoreUnavailable(f"{self.path} is a file; a gallery is a folder. Name another place.")
-            try:
-                text = self._description.read_bytes()
-            except FileNotFoundError:
-                if self._description.name == GALLERY and any(map(table_number, _names(self.path))):
-                    raise self._broken("gallery.json is missing, though there are items") from None
-                return None
-        return self._parse(text)
+            deadline = time.monotonic() + BEGINNING_S
+            while True:
+                try:
+                    return self._parse(self._description.read_bytes())
+                except FileNotFoundError:
+                    if self._description.name != GALLERY or not any(map(table_number, _names(self.path))):
+                        return None
+                if time.monotonic() > deadline:
+                    raise self._broken("gallery.json is missing, though there are items")
+                time.sleep(0.02)
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:

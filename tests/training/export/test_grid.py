@@ -138,11 +138,18 @@ def test_what_was_added_can_be_taken_off(tmp_path: Path) -> None:
     assert without_grid(model).SerializeToString() == larger.SerializeToString()
 
 
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Precision, Path]:
+    root, towers = tmp_path_factory.mktemp("folders"), (Pooled(), TinyText())
+    return {
+        precision: write_model(root / precision, *towers, card=FACTS, precision=precision, calibration=PIXELS[:16])
+        for precision in PRECISIONS
+    }
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_no_weight_is_stored_twice(precision: Precision, tmp_path: Path) -> None:
-    folder = write_model(
-        tmp_path / "m", Pooled(), TinyText(), card=FACTS, precision=precision, calibration=PIXELS
-    )  # fmt: skip
+def test_no_weight_is_stored_twice(folders: dict[Precision, Path], precision: Precision) -> None:
+    folder = folders[precision]
     model = onnx.load(folder / "image.onnx")
     with_it = (folder / "image.onnx").stat().st_size
     added = with_it - without_grid(model).ByteSize()
@@ -150,15 +157,14 @@ def test_no_weight_is_stored_twice(precision: Precision, tmp_path: Path) -> None
     assert json.loads((folder / "model.json").read_text())["image"]["grid"] == [SIDE, SIDE]
 
 
-def test_the_folder_gives_unit_cells_near_the_modules(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "m", Pooled(), TinyText(), card=FACTS, precision="int8", calibration=PIXELS)
-    cells = bouba.load_model(folder).encode_grid(PIXELS)
+def test_the_folder_gives_unit_cells_near_the_modules(folders: dict[Precision, Path]) -> None:
+    cells = bouba.load_model(folders["int8"]).encode_grid(PIXELS)
     np.testing.assert_allclose(np.linalg.norm(cells, axis=-1), 1, rtol=1e-5)
     assert (cells * cells_of(Pooled())).sum(-1).mean() > 0.97
 
 
-def test_heads_on_top_of_a_folder_see_its_cells(tmp_path: Path) -> None:
-    base = write_model(tmp_path / "base", Pooled(), TinyText(), card=FACTS, precision="fp32")
+def test_heads_on_top_of_a_folder_see_its_cells(folders: dict[Precision, Path], tmp_path: Path) -> None:
+    base = folders["fp32"]
     torch.manual_seed(2)
     heads = nn.Linear(DIM, 10), nn.Linear(DIM, 10)
     folder = with_heads(base, *heads, tmp_path / "adapted", facts=HeadFacts("adapted", "1"))
