@@ -301,10 +301,10 @@ def _told(row: Row, rows: Sequence[Row]) -> Told:
 def print_table(name: str, rows: Sequence[Row]) -> None:
     told = [_told(row, rows) for row in rows]
     print(f"\n{name.upper()}: {told[0].queries} queries; in %, and what bouba adds to it in points")
-    print(f"{'':<28}" + "".join(f"{figure:>34}" for figure in told[0].figures))
+    print(f"{'':<28}" + "".join(f"{figure:>42}" for figure in told[0].figures))
     for one in told:
         cells = [f"{_percent(one.figures[figure])} {_percent(one.bouba_gains[figure], '+')}" for figure in one.figures]
-        print(f"{one.way:<28}" + "".join(f"{cell:>34}" for cell in cells))
+        print(f"{one.way:<28}" + "".join(f"{cell:>42}" for cell in cells))
 
 
 def _percent(figure: Interval, sign: str = "") -> str:

@@ -22,8 +22,8 @@ Floats = npt.NDArray[np.float64]
 SLOPE, MIDDLE, BEST = 1.5, 4.0, 10
 
 # Log-odds that a picture shows what a text names: 1, z, skewness, z * skewness, z among pictures of all kinds. Fitted
-# over nouns in captions of training photos, with two models at once so as to be tuned to none (`benchmarks.negation
-# --fit` fits one).
+# over nouns in captions of training photos, with two models at once so as to be tuned to none (for one model:
+# `benchmarks.negation --fit`).
 PRESENCE = (-1.505, -1.072, -2.693, 0.755, 1.586)
 
 # What a NOT rules out is doubted in its own favour: the odds that it is there count e^CAUTION fold, the answer to the

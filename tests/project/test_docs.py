@@ -121,6 +121,7 @@ def test_readme_commands_run(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "bark.ogg").write_bytes(write_sound(chirps(), "ogg", "libopus"))
     (tmp_path / "Pictures").mkdir()
     (photos / "green.png").rename(tmp_path / "Pictures/green.png")
+    subprocess.run([sys.executable, "-m", "bouba", "add", "sofa.jpg"], cwd=tmp_path, check=True)
     lines = re.findall(r"^\$ bouba (.*)$", README.split("## From Python")[0], re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
