@@ -56,9 +56,11 @@ def check_model(uri: str, meta: Mapping[str, Any], model: Model) -> None:
     """Raises ModelMismatch if another model made the gallery."""
     maker = made_by(uri, meta)
     if maker["fingerprint"] != model.fingerprint:
+        # Where its own model was replaced by a newer one, there is none to open it with any more.
+        stay = "" if maker["source"] == model.source else "Open it without naming a model, or go"
         raise ModelMismatch(
             f"The gallery {uri} was made by {maker['name']} {maker['version']} ({maker['fingerprint']}), and "
-            f"this is {model.name} {model.version} ({model.fingerprint}): their vectors cannot be compared. Open it "
-            f"without naming a model, go over to this one: bouba migrate {uri} --model {model.source}, "
+            f"this is {model.name} {model.version} ({model.fingerprint}): their vectors cannot be compared. "
+            f"{stay or 'Go'} over to this one: bouba migrate {uri} --model {model.source}, "
             f"or make another gallery: bouba add FOLDER --gallery OTHER --model {model.source}"
         )

@@ -190,3 +190,13 @@ def test_vectors_are_unit_and_float32(filled: bouba.Gallery) -> None:
     for _, vectors in filled.batches():
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_where_the_own_model_was_replaced_migrating_is_all_that_is_advised(tmp_path: Path, photos: Path) -> None:
+    folder = write_tiny_model(tmp_path / "own")
+    with bouba.open(tmp_path / "g", folder) as gallery:
+        gallery.add(photos)
+    write_tiny_model(folder, bias=90.0)
+    with pytest.raises(ModelMismatch, match=r"compared\. Go over to this one: bouba migrate") as told:
+        bouba.open(tmp_path / "g")
+    assert "without naming" not in str(told.value)
