@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,7 @@ class Answering:
         found = self.store.search(query, k if raw else max(k, DEPTH if wording else EVIDENCE), where)
         if wording is not None and (background := self.sample.now().background(query)) is not None:
             found = wording.fused(found, query, background, self.store, where)[: max(k, EVIDENCE)]
-        candidates = [self._candidate(one, asked.vector) for one in found]
+        candidates = self._candidates(found, asked.vector)
         if raw:
             return Result(self._hits(candidates[:k], asked), asked.heard)
         return self._judged(asked, query, candidates, k)
@@ -86,11 +86,16 @@ class Answering:
         confidence = calibration.confidence(scores, known)
         return Result(self._hits(judged[:k], asked), asked.heard, confidence, calibration.threshold, calibration.cutoff)
 
-    def _candidate(self, found: Found, vector: Vectors) -> Candidate:
-        own = self.rows.vectors(found.row[None])[0]
-        # Rounded as the stores round, so that equal pictures have equal scores.
-        cosine = float(np.round(own.astype(np.float64) @ vector.astype(np.float64), 9).clip(-1.0, 1.0))
-        return Candidate(found, own, cosine)
+    def _candidates(self, found: Sequence[Found], vector: Vectors) -> list[Candidate]:
+        if not found:
+            return []
+        vectors = self.rows.vectors(np.stack([one.row for one in found]))
+        # Rounded as the stores round, so that equal pictures have equal scores; row by row, so that they have them
+        # whatever stands beside them.
+        query = vector.astype(np.float64)
+        exact = [float(own @ query) for own in vectors.astype(np.float64)]
+        cosines = np.round(exact, 9).clip(-1.0, 1.0)
+        return [Candidate(*three) for three in zip(found, vectors, cosines.tolist(), strict=True)]
 
     def _hits(self, candidates: list[Candidate], asked: Encoded) -> tuple[Hit, ...]:
         windows = asked.moments is not None and len(asked.moments.starts) > 1

@@ -176,6 +176,8 @@ def _windows(text: str) -> Iterator[str]:
     pieces = text[:_MAX_TEXT].split()
     if 3 <= len(whole := as_code(text)) <= _MAX_CODE:
         yield whole
+    if not _has_digit(text):
+        return
     for size in range(min(_WINDOW, len(pieces)), 0, -1):
         for start in range(len(pieces) - size + 1):
             code = as_code("".join(pieces[start : start + size]))
