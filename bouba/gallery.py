@@ -23,6 +23,7 @@ from bouba.query.searching import search as searched
 from bouba.rows import Rows
 from bouba.stores import Store, Superseded, open_store
 from bouba.stores.ledger import Ledger
+from bouba.stores.place import Place
 from bouba.stores.where import Where, parse_where
 from bouba.stores.words import Words, followed
 from bouba.types import ITEM_FIELDS, AttributeType, Item, Query, Question, Result
@@ -38,28 +39,31 @@ def open(uri: str | Path, model: Model | str | Path | None = None, *, must_exist
 
     `model`: a model folder or a loaded Model; by default the gallery's own, for a new gallery the built-in one.
     Raises ModelMismatch if the gallery was made by another model, GalleryMissing if it `must_exist` and does not."""
-    uri, store, ledger = parts(uri)
+    place, store, ledger = parts(uri)
     meta = store.read_meta()
     if meta is None and must_exist:
-        raise GalleryMissing(f"There is no gallery at {uri}. Make one with: bouba add FOLDER --gallery {uri}")
+        raise GalleryMissing(
+            f"There is no gallery at {place.uri}. Make one with: bouba add FOLDER --gallery {place.uri}"
+        )
     if not isinstance(model, Model):
-        model = own_model(uri, meta) if model is None and meta is not None else load_model(model)
+        model = own_model(place.uri, meta) if model is None and meta is not None else load_model(model)
     rows = Rows.of(meta, model)
     if meta is not None:
-        check_model(uri, meta, model)
-        return Gallery(uri, store, model, ledger, rows)
-    return Gallery(uri, open_store(uri, rows.length), model, ledger, rows)
+        check_model(place.uri, meta, model)
+        return Gallery(place, store, model, ledger, rows)
+    return Gallery(place, open_store(place, rows.length), model, ledger, rows)
 
 
-def parts(place: Gallery | str | Path) -> tuple[str, Store, Ledger]:
-    """The full name of a gallery, its store and its ledger; nothing is made there, and no model is needed."""
-    if isinstance(place, Gallery):
-        return place.uri, place._store, place._ledger
-    uri = str(place)
-    if "://" not in uri:
-        uri = os.path.abspath(os.path.expanduser(uri))
-    folder = Path(uri.removeprefix("file://")) if not uri.startswith("memory://") else None
-    return uri, open_store(uri), Ledger(folder / "ledger.sqlite" if folder else None)
+def parts(at: Gallery | str | Path) -> tuple[Place, Store, Ledger]:
+    """The place of a gallery, its store and its ledger; nothing is made there, and no model is needed."""
+    if isinstance(at, Gallery):
+        return at._place, at._store, at._ledger
+    place = Place.of(at)
+    return place, open_store(place), Ledger(_beside(place, "ledger.sqlite"))
+
+
+def _beside(place: Place, name: str) -> Path | None:
+    return place.folder / name if place.folder is not None else None
 
 
 class Gallery:
@@ -68,13 +72,18 @@ class Gallery:
     Where another process migrates it to another model, `search`, `add` and all that reads or writes items go on
     with the new one; a search never compares vectors of two models."""
 
-    def __init__(self, uri: str, store: Store, model: Model, ledger: Ledger, rows: Rows) -> None:
-        self.uri = uri
+    def __init__(self, place: Place, store: Store, model: Model, ledger: Ledger, rows: Rows) -> None:
+        self._place = place
         self._generation = Answering(model, store, rows)  # replaced as a whole
         self._ledger = ledger
         self._taking_up = threading.Lock()
         self._listener = Listener()
-        self._words = Words(None if uri.startswith("memory://") else Path(uri.removeprefix("file://")) / "words.sqlite")
+        self._words = Words(_beside(place, "words.sqlite"))
+
+    @property
+    def uri(self) -> str:
+        """Its place, without passwords."""
+        return self._place.uri
 
     @property
     def model(self) -> Model:
@@ -261,7 +270,7 @@ class Gallery:
         return {
             "gallery": self.uri,
             "items": now.store.count(),
-            "bytes": _bytes_below(Path(self.uri.removeprefix("file://"))),
+            "bytes": _bytes_below(self._place.folder) if self._place.folder is not None else 0,
             "model": now.model.describe(),
             "attributes": {name: str(kind) for name, kind in now.store.fields().items()},
         }

@@ -80,18 +80,18 @@ def migrate(
     Raises GalleryMissing, ModelMissing, ModelBroken, ModelMismatch if a migration to a third model is half done,
     and StoreUnavailable if one is under way."""
     started = time.monotonic()
-    uri, store, ledger = parts(gallery)
+    place, store, ledger = parts(gallery)
     with nullcontext() if isinstance(gallery, Gallery) else closing(ledger):
         meta = store.read_meta()
         if meta is None:
-            raise GalleryMissing(f"There is no gallery at {uri}: nothing to migrate.")
+            raise GalleryMissing(f"There is no gallery at {place.uri}: nothing to migrate.")
         model = model if isinstance(model, Model) else load_model(model)
-        if made_by(uri, meta)["fingerprint"] == model.fingerprint:
+        if made_by(place.uri, meta)["fingerprint"] == model.fingerprint:
             report = MigrationReport(f"{model.name} {model.version}", store.count(), switched=True)
         else:
             _try_out(model)
             with store.shadow(Rows.of(None, model).length) as shadow:
-                run = _Migration(uri, store, ledger, model, shadow, progress)
+                run = _Migration(place.uri, store, ledger, model, shadow, progress)
                 run.begin({**meta, **marks(model)})
                 run.finish(drop_missing)
                 report = run.report
@@ -104,9 +104,9 @@ def cancel(gallery: Gallery | str | Path) -> bool:
     """Drop what a stopped migration has made; False if there was none.
 
     Raises GalleryMissing, and StoreUnavailable if the migration is running."""
-    uri, store, _ = parts(gallery)
+    place, store, _ = parts(gallery)
     if store.read_meta() is None:
-        raise GalleryMissing(f"There is no gallery at {uri}: nothing to cancel.")
+        raise GalleryMissing(f"There is no gallery at {place.uri}: nothing to cancel.")
     with store.shadow() as shadow:
         return shadow.drop()
 

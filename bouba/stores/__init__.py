@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from bouba.errors import StoreUnavailable, StoreUnknown
+from bouba.stores.place import Place
 from bouba.types import AttributeType, Item
 
 if TYPE_CHECKING:
@@ -149,19 +150,30 @@ class Shadow(Protocol):
         ...
 
 
-def open_store(uri: str, dim: int | None = None) -> Store:
+def open_store(place: str | Place, dim: int | None = None) -> Store:
     """The store that a URI names: a path or `file://PATH` (Lance), or `memory://`.
 
-    `dim` is needed to create a store, not to open one. Raises StoreUnknown for any other scheme."""
-    scheme, _, rest = uri.partition("://")
-    if not rest and "://" not in uri:
-        scheme, rest = "file", uri
-    if scheme == "memory":
-        from bouba.stores.memory import MemoryStore
+    `dim` is needed to create a store, not to open one. Raises StoreUnknown for any other scheme, or an option that its
+    store does not have."""
+    place = place if isinstance(place, Place) else Place.of(place)
+    if place.scheme not in _STORES:
+        schemes = ", ".join(f"{scheme}://" for scheme in _STORES)
+        raise StoreUnknown(f"{place.uri}: no store is called {place.scheme!r}. Use a folder's path, or {schemes}.")
+    return _STORES[place.scheme](place, dim)
 
-        return MemoryStore(dim)
-    if scheme == "file":
-        from bouba.stores.lance import LanceStore
 
-        return LanceStore(rest, dim)
-    raise StoreUnknown(f"{uri}: no store is called {scheme!r}. Use a folder's path, or memory://.")
+def _memory(place: Place, dim: int | None) -> Store:
+    from bouba.stores.memory import MemoryStore
+
+    place.take()
+    return MemoryStore(dim)
+
+
+def _lance(place: Place, dim: int | None) -> Store:
+    from bouba.stores.lance import LanceStore
+
+    place.take()
+    return LanceStore(place.rest, dim)
+
+
+_STORES: Mapping[str, Callable[[Place, int | None], Store]] = {"file": _lance, "memory": _memory}
