@@ -228,7 +228,7 @@ def calibrated(task: Task, queries: Vectors) -> Scores:
     number = {item.id: n for n, item in enumerate(task.items)}
     out = np.asarray(queries @ task.vectors.T, np.float64)
     for n, (row, text) in enumerate(zip(out, task.texts, strict=True)):
-        if (wording := Wording.of(text, index, store)) is None:
+        if (wording := Wording.of(text, index)) is None:
             continue
         near = [Found(task.items[m], float(row[m]), task.vectors[m]) for m in np.argsort(-row)[:DEPTH]]
         for one in wording.fused(near, queries[n], Background.of(row), store, None):
@@ -237,11 +237,11 @@ def calibrated(task: Task, queries: Vectors) -> Scores:
 
 
 def reciprocal_ranks(task: Task, scores: Scores) -> Scores:
-    store, index = _gallery(task)
+    _, index = _gallery(task)
     number = {item.id: n for n, item in enumerate(task.items)}
     out = 1 / (RANK_K + _ranks(scores))
     for row, text in zip(out, task.texts, strict=True):
-        if (wording := Wording.of(text, index, store)) is not None:
+        if (wording := Wording.of(text, index)) is not None:
             asked, ids = wording.asked, list(number)
             texts = index.texts(ids)
             counts, lengths = fusion.frequencies([texts.get(one, ("", "", "")) for one in ids], asked.words)

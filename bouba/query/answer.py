@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from bouba.errors import ModelBroken
 from bouba.query.background import Population, Sample
 from bouba.query.wording import DEPTH, Wording
-from bouba.ranking.calibration import FEW_WORDS, Asked, Calibration
+from bouba.ranking.calibration import BEST, FEW_WORDS, Asked, Calibration
 from bouba.ranking.feedback import Spread
+from bouba.stores.batch import exact_scores
 from bouba.types import Hit, Result
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from bouba.stores import Found, Store
     from bouba.stores.where import Where
     from bouba.types import Vectors
-
-EVIDENCE = 10  # hits that the confidence of an answer looks at, however few are wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Answering:
     def __init__(self, model: Model, store: Store, rows: Rows) -> None:
         self.model, self.store, self.rows = model, store, rows
         self.calibrations = _calibrations(model)
-        self.sample = Sample(store, rows, model.background)
+        self.sample = Sample(store, rows, model)
         self._spread: tuple[Population, Spread] | None = None
 
     def spread(self) -> Spread:
@@ -64,37 +63,33 @@ class Answering:
         self, asked: Encoded, k: int, where: Where | None, *, raw: bool = False, wording: Wording | None = None
     ) -> Result:
         """The k nearest, and those that `wording` finds. `raw`: by cosine alone, with no say on what matches."""
-        query = self.rows.query(asked.vector, correct=not raw and corrected(asked.kind))
-        found = self.store.search(query, k if raw else max(k, DEPTH if wording else EVIDENCE), where)
-        if wording is not None and (background := self.sample.now().background(query)) is not None:
-            found = wording.fused(found, query, background, self.store, where)[: max(k, EVIDENCE)]
-        candidates = self._candidates(found, asked.vector)
+        query = self.rows.query(asked.vector, correct=not raw and counters_hubs(asked.kind))
         if raw:
-            return Result(self._hits(candidates[:k], asked), asked.heard)
-        return self._judged(asked, query, candidates, k)
-
-    def _judged(self, asked: Encoded, query: Vectors, candidates: list[Candidate], k: int) -> Result:
-        calibration = self.calibration(asked)
+            return Result(self._hits(self._candidates(self.store.search(query, k, where), asked), asked), asked.heard)
+        found = self.store.search(query, max(k, DEPTH if wording else BEST), where)
         population = self.sample.now()
         background = population.background(query)
-        if calibration is None or background is None or not candidates:
+        if background is None:
+            return Result(self._hits(self._candidates(found[:k], asked), asked), asked.heard)
+        if wording is not None:
+            found = wording.fused(found, query, background, self.store, where)[: max(k, BEST)]
+        return self._judged(asked, self._candidates(found, asked), k, Asked(background, population.items, asked.words))
+
+    def _judged(self, asked: Encoded, candidates: list[Candidate], k: int, known: Asked) -> Result:
+        calibration = self.calibration(asked)
+        if calibration is None or not candidates:
             return Result(self._hits(candidates[:k], asked), asked.heard)
         scores = np.array([one.found.score for one in candidates])
-        known = Asked(background, population.items, asked.words)
         chances = calibration.probabilities(scores, known)
-        judged = [_with_chance(one, float(p)) for one, p in zip(candidates, chances, strict=True)]
+        judged = [replace(one, probability=float(p)) for one, p in zip(candidates, chances, strict=True)]
         confidence = calibration.confidence(scores, known)
         return Result(self._hits(judged[:k], asked), asked.heard, confidence, calibration.threshold, calibration.cutoff)
 
-    def _candidates(self, found: Sequence[Found], vector: Vectors) -> list[Candidate]:
+    def _candidates(self, found: Sequence[Found], asked: Encoded) -> list[Candidate]:
         if not found:
             return []
         vectors = self.rows.vectors(np.stack([one.row for one in found]))
-        # Rounded as the stores round, so that equal pictures have equal scores; row by row, so that they have them
-        # whatever stands beside them.
-        query = vector.astype(np.float64)
-        exact = [float(own @ query) for own in vectors.astype(np.float64)]
-        cosines = np.round(exact, 9).clip(-1.0, 1.0)
+        cosines = exact_scores(vectors, asked.vector).clip(-1.0, 1.0)
         return [Candidate(*three) for three in zip(found, vectors, cosines.tolist(), strict=True)]
 
     def _hits(self, candidates: list[Candidate], asked: Encoded) -> tuple[Hit, ...]:
@@ -112,13 +107,9 @@ class Answering:
         )
 
 
-def corrected(kind: Kind) -> bool:
+def counters_hubs(kind: Kind) -> bool:
     """Whether hubs are countered: the bank of a model is of texts, and says nothing of pictures near a picture."""
     return kind != "image"
-
-
-def _with_chance(candidate: Candidate, probability: float) -> Candidate:
-    return Candidate(candidate.found, candidate.vector, candidate.cosine, probability)
 
 
 def _calibrations(model: Model) -> Mapping[str, Calibration]:

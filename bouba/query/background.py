@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from bouba.stores.where import parse_where
 from bouba.types import ITEM_FIELDS
 
 if TYPE_CHECKING:
+    from bouba.encoders import Model
     from bouba.rows import Rows
     from bouba.stores import Store
     from bouba.types import Vectors
@@ -44,9 +46,8 @@ class Sample:
 
     An item's id is a hash of its content, so the lowest ids are a random sample, for which the store keeps nothing."""
 
-    def __init__(self, store: Store, rows: Rows, others: Vectors | None) -> None:
-        self._store, self._layout = store, rows
-        self._others = rows.pack(others) if others is not None else np.empty((0, rows.length), np.float32)
+    def __init__(self, store: Store, rows: Rows, model: Model) -> None:
+        self._store, self._layout, self._model = store, rows, model
         self._taking = threading.Lock()
         self._taken: Population | None = None
 
@@ -56,6 +57,12 @@ class Sample:
             if self._taken is None or _outdated(self._taken, items):
                 self._taken = self._take(items)
             return self._taken
+
+    @cached_property
+    def _others(self) -> Vectors:
+        """Rows of pictures of all kinds; read when first needed, for their hub biases cost a product with the bank."""
+        others = self._model.background
+        return self._layout.pack(others) if others is not None else np.empty((0, self._layout.length), np.float32)
 
     def world(self) -> Vectors:
         """Rows [n, length] of pictures of all kinds; the gallery's own where the model knows no others."""
@@ -70,7 +77,9 @@ class Sample:
         where = parse_where(f'id < "{int(share * 0xFFFFFFFF):08x}"', ITEM_FIELDS) if share < 1 else None
         blocks = [rows for _, rows in self._store.scan(where)]
         rows = np.concatenate(blocks) if blocks else np.empty((0, self._layout.length), np.float32)
-        return Population(items, rows, self._others[: max(0, FEWEST - len(rows))], time.monotonic())
+        missing = max(0, FEWEST - len(rows))
+        filling = self._others[:missing] if missing else np.empty((0, self._layout.length), np.float32)
+        return Population(items, rows, filling, time.monotonic())
 
 
 def _outdated(taken: Population, items: int) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bouba.errors import QueryError
-from bouba.query.answer import EVIDENCE, corrected
+from bouba.query.answer import counters_hubs
 from bouba.query.negation import read_negation
 from bouba.ranking.calibration import Asked, Background
 from bouba.ranking.compose import weighted_mean
@@ -25,6 +25,7 @@ from bouba.types import AllOf, AnyOf, Hit, Not, Part, Query, Question, Result
 
 if TYPE_CHECKING:
     from bouba.query.answer import Answering
+    from bouba.query.background import Population
     from bouba.query.encode import Encoded
     from bouba.ranking.logic import Floats
     from bouba.stores import Found
@@ -54,6 +55,7 @@ class _Leaf:
     row: Vectors  # as it is put to the store [length]
     gallery: Shape
     world: Shape
+    known: Asked
 
 
 def taken_apart(question: Question) -> tuple[Question, tuple[str, ...]]:
@@ -84,7 +86,8 @@ def answer_composed(
 
     Raises QueryError for a part without parts or for weights that do not fit, and what `encode` raises."""
     question = _with_wholes(question)
-    leaves = [_leaf(query, wanted, now, encode) for query, wanted in _queries(question)]
+    population = now.sample.now()
+    leaves = [_leaf(query, wanted, now, population, encode) for query, wanted in _queries(question)]
     reach = max(REACH, 4 * k)
     while True:
         found = _candidates(leaves, now, reach, where)
@@ -156,13 +159,14 @@ def _queries(question: Question, wanted: bool = True) -> Iterator[tuple[Query, b
                 yield from _queries(part, wanted)
 
 
-def _leaf(query: Query, wanted: bool, now: Answering, encode: Callable[[Query], Encoded]) -> _Leaf:
+def _leaf(query: Query, wanted: bool, now: Answering, own: Population, encode: Callable[[Query], Encoded]) -> _Leaf:
     asked = encode(query if wanted else _as_presence(query))
-    row = now.rows.query(asked.vector, correct=corrected(asked.kind))
-    own, others = now.sample.now(), now.sample.world()
+    row = now.rows.query(asked.vector, correct=counters_hubs(asked.kind))
+    others = now.sample.world()
     scores = np.concatenate([own.rows @ row, own.filling @ row])
     gallery = Shape.of(scores) if len(scores) else Shape(0.0, 1.0, 0.0)
-    return _Leaf(query, wanted, asked, row, gallery, Shape.of(others @ row) if len(others) else gallery)
+    known = Asked(Background(gallery.mean, gallery.spread), own.items, asked.words)
+    return _Leaf(query, wanted, asked, row, gallery, Shape.of(others @ row) if len(others) else gallery, known)
 
 
 def _as_presence(query: Query) -> Query:
@@ -220,11 +224,7 @@ def _chances(leaf: _Leaf, scores: Floats, now: Answering) -> Floats:
     calibration = now.calibration(leaf.asked)
     if calibration is None or not leaf.wanted:
         return np.exp(log_probability(_log_odds(leaf, scores)))
-    return calibration.probabilities(scores, _known(leaf, now))
-
-
-def _known(leaf: _Leaf, now: Answering) -> Asked:
-    return Asked(Background(leaf.gallery.mean, leaf.gallery.spread), now.sample.now().items, leaf.asked.words)
+    return calibration.probabilities(scores, leaf.known)
 
 
 def _confidence(
@@ -236,11 +236,13 @@ def _confidence(
     wanted = [(leaf, own) for leaf, own in zip(leaves, scores, strict=True) if leaf.wanted]
     wholes = [pair for pair in wanted if isinstance(pair[0].query, _Whole)]
     judges = wholes if isinstance(question, AllOf) and wholes else wanted
-    calibration = now.calibrations.get(judges[0][0].asked.kind) if len(judges) == 1 else None
-    if calibration is None:
+    if len(judges) != 1:
         return None, 0.0
     leaf, own = judges[0]
-    return calibration.confidence(np.sort(own)[::-1][:EVIDENCE], _known(leaf, now)), calibration.threshold
+    calibration = now.calibration(leaf.asked)
+    if calibration is None:
+        return None, 0.0
+    return calibration.confidence(np.sort(own)[::-1], leaf.known), calibration.threshold
 
 
 def _hits(

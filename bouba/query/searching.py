@@ -57,12 +57,14 @@ class Room:
 def search(question: Question, wish: Wish, room: Room) -> Result:
     """Raises QueryError, and what encoding the question's parts raises."""
     notes: tuple[str, ...] = ()
+    worded = not wish.raw and isinstance(question, Query) and question.text is not None
+    there = worded and room.words.follow(room.now.store)
     if not (wish.raw or wish.exact):
-        question, notes = _understood(question, room)
+        question, notes = _understood(question, room, there)
     if isinstance(question, Query):
         asked = room.encode(question)
         notes = (*notes, *asked.notes)
-        wording = None if wish.raw else _wording(question, room)
+        wording = _wording(question, room) if there else None
         answer = partial(room.now.answer, asked, where=wish.where, raw=wish.raw, wording=wording)
     elif wish.raw:
         raise QueryError("raw ranks by one cosine, and a question of several parts has none: leave it out.")
@@ -73,11 +75,12 @@ def search(question: Question, wish: Wish, room: Room) -> Result:
     return result if wish.min_probability is None else _likely(result, wish.min_probability)
 
 
-def _understood(question: Question, room: Room) -> tuple[Question, tuple[str, ...]]:
-    """With clear slips of spelling corrected and what is ruled out taken apart, and what the user is told of that."""
+def _understood(question: Question, room: Room, there: bool) -> tuple[Question, tuple[str, ...]]:
+    """With clear slips of spelling corrected and what is ruled out taken apart, and what the user is told of that.
+    `there`: whether the gallery has words of its own."""
     if not isinstance(question, Query) or question.text is None:
         return taken_apart(question)
-    model, words, there = room.now.model, room.words, room.words.follow(room.now.store)
+    model, words = room.now.model, room.words
 
     def known(word: str) -> bool:
         return model.knows(word) or (there and words.holds(word))
@@ -100,7 +103,7 @@ def _wording(query: Query, room: Room) -> Wording | None:
     """Of a query that is a text alone: beside other parts it does not say all that is asked."""
     if query.text is None or query != replace(Query(query.text), text_weight=query.text_weight):
         return None
-    return Wording.of(query.text, room.words, room.now.store)
+    return Wording.of(query.text, room.words)
 
 
 def _likely(result: Result, least: float) -> Result:

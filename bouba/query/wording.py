@@ -10,6 +10,7 @@ import numpy as np
 
 from bouba.ranking import fusion
 from bouba.stores import Found
+from bouba.stores.batch import exact_scores
 from bouba.stores.where.tree import And, Field, In
 from bouba.types import ITEM_FIELDS
 
@@ -33,10 +34,8 @@ class Wording:
     asked: Asked
 
     @classmethod
-    def of(cls, text: str, words: Words, store: Store) -> Wording | None:
-        """None where no item has any of the words or the code."""
-        if not words.follow(store):
-            return None
+    def of(cls, text: str, words: Words) -> Wording | None:
+        """None where no item has any of the words or the code. The words must have followed the store."""
         asked = words.ask(text)
         return cls(words, asked) if asked.ids or asked.coded else None
 
@@ -75,7 +74,7 @@ def _get(store: Store, ids: Sequence[str], query: Vectors, where: Where | None) 
         return []
     batches = [store.get(ids)] if where is None else list(store.scan(And((In(_ID, tuple(ids)), where))))
     return [
-        Found(item, float(np.round(row.astype(np.float64) @ query.astype(np.float64), 9)), row)
+        Found(item, score, row)
         for items, rows in batches
-        for item, row in zip(items, rows, strict=True)
+        for item, score, row in zip(items, exact_scores(rows, query).tolist(), rows, strict=True)
     ]

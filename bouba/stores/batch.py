@@ -15,6 +15,8 @@ from bouba.errors import AttributeTypeError, StoreError
 from bouba.types import ITEM_FIELDS, AttributeType, AttributeValue, Item
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from bouba.types import Vectors
 
 MAX_NAME_CHARACTERS = 200
@@ -64,16 +66,23 @@ def new_fields(items: Iterable[Item], known: Mapping[str, AttributeType]) -> dic
 def best_first(ids: Sequence[str], vectors: Vectors, query: Vectors, k: int) -> list[tuple[int, float]]:
     """Rows of `vectors` [n, dim] and their inner product with `query` [dim]: the k best, ties by id.
 
-    float32 picks the candidates; float64, rounded to 9 digits, ranks them, so that equal vectors tie wherever
-    they lie in memory."""
+    float32 picks the candidates; `exact_scores` ranks them."""
     if k <= 0 or not len(ids):
         return []
     rough = vectors @ query
     least = np.partition(rough, -min(k, len(rough)))[-min(k, len(rough))]
     rows = np.flatnonzero(rough >= least - 1e-5)
-    scores = np.round(vectors[rows].astype(np.float64) @ query.astype(np.float64), 9)
+    scores = exact_scores(vectors[rows], query)
     ranked = sorted(zip(rows.tolist(), scores.tolist(), strict=True), key=lambda pair: (-pair[1], ids[pair[0]]))
     return ranked[:k]
+
+
+def exact_scores(vectors: Vectors, query: Vectors) -> npt.NDArray[np.float64]:
+    """[n] inner products of `vectors` [n, dim] with `query` [dim], rounded to 9 digits, so that equal vectors tie.
+
+    einsum sums every row by itself; a matrix product's rounding depends on what stands beside a row."""
+    products: npt.NDArray[np.float64] = np.einsum("nd,d->n", vectors.astype(np.float64), query.astype(np.float64))
+    return products.round(9)
 
 
 def _settled(item: Item) -> Item:

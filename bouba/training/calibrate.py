@@ -142,7 +142,7 @@ def _write(model: Model, record: dict[str, Any], bank: Vectors, background: Vect
     """model.json comes last, and in one step: until then the folder is as it was."""
     folder = model.folder
     try:
-        (folder / CALIBRATION).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / CALIBRATION, record)
         np.save(folder / BANK, bank.astype(np.float16))
         np.save(folder / BACKGROUND, background.astype(np.float16))
         hashes = {name: sha256(folder / name) for name in (CALIBRATION, BANK, BACKGROUND)}

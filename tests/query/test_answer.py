@@ -23,11 +23,18 @@ NEVER = Logistic((*[0.0] * 6, -9.0))
 MADE = Calibration(Logistic((6.0, *[0.0] * 10, -3.0)), Logistic((10.0, *[0.0] * 5, -6.0)), cutoff=0.5, threshold=0.5)
 
 
-def calibrated(folder: Path, calibration: Calibration = MADE, bank: str = "red", strength: float = 0.5) -> Path:
+def calibrated(
+    folder: Path,
+    calibration: Calibration = MADE,
+    bank: str = "red",
+    strength: float = 0.5,
+    keywords: Calibration | None = None,
+) -> Path:
     """A tiny model that has probabilities, and a bank of one colour, whose pictures are hubs."""
     write_tiny_model(folder)
     model = load_model(folder)
-    record = {"hubs": {"neighbours": 2, "strength": strength}, "kinds": {"text": calibration.to_dict()}}
+    kinds = {"text": calibration.to_dict()} | ({"keywords": keywords.to_dict()} if keywords else {})
+    record = {"hubs": {"neighbours": 2, "strength": strength}, "kinds": kinds}
     (folder / "calibration.json").write_text(json.dumps(record))
     np.save(folder / "bank.npy", model.encode_text([bank, f"{bank} {bank}"]).astype(np.float16))
     np.save(folder / "background.npy", model.encode_text(["blue", "green"] * 20).astype(np.float16))
@@ -167,6 +174,18 @@ def test_a_calibration_that_cannot_be_read_is_named(tmp_path: Path, photos: Path
         bouba.open("memory://", folder)
 
 
+def test_few_words_are_judged_as_keywords_alone_and_in_a_question_of_several_parts(
+    tmp_path: Path, photos: Path
+) -> None:
+    keywords = Calibration(MADE.match, MADE.found, cutoff=0.4, threshold=0.25)
+    with bouba.open("memory://", calibrated(tmp_path / "made", keywords=keywords)) as gallery:
+        gallery.add(photos)
+        green, ruled_out = Query("green"), ~Query("red")
+        assert gallery.search(green).threshold == 0.25
+        assert gallery.search(green & ruled_out).threshold == 0.25
+        assert gallery.search(Query("something that is green") & ruled_out).threshold == 0.5
+
+
 def item(number: int) -> Item:
     digest = hashlib.sha256(str(number).encode()).hexdigest()[:32]
     return Item(digest, f"/{number}.png", 1, 1, 1, "image/png")
@@ -178,7 +197,7 @@ def sampled(tmp_path: Path, count: int) -> tuple[MemoryStore, Sample]:
     store = MemoryStore(rows.length)
     draw = np.random.default_rng(0).normal(size=(count, model.dim)).astype(np.float32)
     store.upsert([item(n) for n in range(count)], rows.pack(draw / np.linalg.norm(draw, axis=1, keepdims=True)))
-    return store, Sample(store, rows, model.background)
+    return store, Sample(store, rows, model)
 
 
 def test_a_sample_is_about_a_thousand_items_by_chance(tmp_path: Path) -> None:
@@ -215,6 +234,6 @@ def test_a_sample_follows_what_comes_and_goes(tmp_path: Path) -> None:
 def test_nothing_is_known_of_an_empty_gallery_of_an_uncalibrated_model(tiny_model_folder: Path) -> None:
     model = load_model(tiny_model_folder)
     rows = Rows.of(None, model)
-    population = Sample(MemoryStore(rows.length), rows, model.background).now()
+    population = Sample(MemoryStore(rows.length), rows, model).now()
     assert population.background(np.zeros(rows.length, np.float32)) is None
     assert isinstance(Background.of(np.ones(1)), Background)
