@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.sets import DEFAULT_DATA, SETS
 from bouba.encoders import Model, load_model
 from bouba.evaluation.data import read_set
 from bouba.evaluation.embeddings import Embeddings, default_cache
@@ -48,14 +49,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
-SETS: Mapping[str, tuple[str, str | None]] = {
-    "flickr8k": ("flickr8k/pairs.jsonl", None),
-    "objects": ("objects/labels.jsonl", "label"),
-    "grocery": ("grocery/products.jsonl", "description"),
-    "fashion": ("fashion/products.jsonl", "title"),
-    "medpix": ("medpix/cases.jsonl", None),
-}
+ASKED = ("flickr8k", "objects", "grocery", "fashion", "medpix")
 TOPICS = tuple(
     frozenset(words.split())
     for words in (
@@ -104,7 +98,8 @@ class Nothing:
 
 def halves(model: Model, data: Path, cache: Path) -> dict[str, tuple[Half, Half]]:
     embeddings, found = Embeddings(model, cache), {}
-    for name, (file, column) in SETS.items():
+    for name in ASKED:
+        file, column = SETS[name]
         one = read_set(data / file, split="val", text_column=column)
         images, texts = embeddings.pictures(one.images), embeddings.texts(one.texts)
         order = np.random.default_rng(0).permutation(len(one.texts) if one.kind == "names" else len(images))

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import bouba
+from benchmarks.sets import DEFAULT_DATA
 from bouba.evaluation.embeddings import Embeddings, default_cache
 from bouba.evaluation.results import Interval
 from bouba.evaluation.uncertainty import bootstrap_interval, compare
@@ -29,7 +30,6 @@ from bouba.ranking.diversity import CHOICE, diverse
 if TYPE_CHECKING:
     from bouba.types import Vectors
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 KINDS = {
     "dog": "Chihuahua|German shepherd|Labrador retriever|Yorkshire terrier|golden retriever|standard poodle",
     "cat": "Egyptian cat|Persian cat|tabby|cougar|lion",

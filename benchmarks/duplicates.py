@@ -28,6 +28,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 import bouba
+from benchmarks.sets import DEFAULT_DATA
 from bouba.duplicates import find_duplicates
 from bouba.encoders import Model
 from bouba.evaluation.embeddings import Embeddings, default_cache
@@ -45,7 +46,6 @@ from bouba.types import Item
 if TYPE_CHECKING:
     from bouba.types import Vectors
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 SETS = {
     "flickr8k": "pairs.jsonl",
     "objects": "labels.jsonl",

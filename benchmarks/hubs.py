@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.sets import DEFAULT_DATA, SETS
 from bouba.encoders import Model, load_model
 from bouba.evaluation.data import TEMPLATES, fill, read_set
 from bouba.evaluation.embeddings import Embeddings, default_cache
@@ -39,16 +40,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.floating]
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 RECIPE = Path(__file__).parents[1] / "recipes" / "builtin.toml"
-SETS: Mapping[str, tuple[str, str | None]] = {
-    "flickr8k": ("flickr8k/pairs.jsonl", None),
-    "web": ("web/pairs.jsonl", None),
-    "objects": ("objects/labels.jsonl", "label"),
-    "grocery": ("grocery/products.jsonl", "description"),
-    "fashion": ("fashion/products.jsonl", "title"),
-    "medpix": ("medpix/cases.jsonl", None),
-}
 SLICE_QUERIES = 1_000  # at most, as in `bouba evaluate`
 FEW, DRAWS = 100, 10  # pictures of a small gallery, and how many of them
 

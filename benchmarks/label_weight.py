@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.sets import DEFAULT_DATA, SETS
 from bouba.encoders import Model, load_model
 from bouba.evaluation.data import read_set
 from bouba.evaluation.embeddings import Embeddings, default_cache
@@ -31,14 +31,9 @@ from bouba.training.labels import interleaved
 if TYPE_CHECKING:
     from bouba.types import Vectors
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 LABEL = 192  # numbers of the label block: [labels] dim of recipes/builtin.toml
 WEIGHTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.7)
-SETS: Mapping[str, tuple[str, str | None]] = {
-    "flickr8k": ("flickr8k/pairs.jsonl", None),
-    "objects": ("objects/labels.jsonl", "label"),
-    "grocery": ("grocery/products.jsonl", "description"),
-}
+ASKED = ("flickr8k", "objects", "grocery")
 COLUMNS = (("flickr8k", "hit@1"), ("flickr8k", "hit@10"), ("objects", "mAP"), ("grocery", "mAP"))
 
 
@@ -107,7 +102,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     model = load_model(arguments.model)
-    sets = {name: asked(name, model, arguments.data, arguments.cache) for name in SETS}
+    sets = {name: asked(name, model, arguments.data, arguments.cache) for name in ASKED}
     ships = round(next(iter(sets.values())).texts.weight, 2)
     measured = {weight: {name: one.figures(weight) for name, one in sets.items()} for weight in WEIGHTS}
     if arguments.json:

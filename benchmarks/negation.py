@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 import bouba
 from benchmarks.nouns import NOUNS, PHRASES, SCENES, Photos, read_photos
+from benchmarks.sets import DEFAULT_DATA
 from bouba.encoders import Model, load_model
 from bouba.evaluation.embeddings import Embeddings, default_cache
 from bouba.evaluation.results import Interval
@@ -36,7 +37,6 @@ from bouba.types import Query
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ranking = npt.NDArray[np.int64]  # rows of the set, best first
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 K = 10
 FEWEST, OFTEN = 3, 0.05  # photos of X with Y and of X without, and the least share of X's photos that shows Y
 USUAL = 0.5

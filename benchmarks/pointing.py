@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 import bouba
+from benchmarks.sets import DEFAULT_DATA
 from bouba.evaluation.uncertainty import bootstrap_interval
 from bouba.explain import crop_maps, grid_maps
 from bouba.media import load_image
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from bouba.ranking.heat import Floats
     from bouba.types import Vectors
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 SETS = {"objects": "labels.jsonl", "flickr8k": "pairs.jsonl"}
 SIDE = 640  # pixels
 BORDERS = (0.35, 0.65)  # of a mosaic, in shares of the side

@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 import bouba
+from benchmarks.sets import DEFAULT_DATA
 from bouba.ingest.reading import content_id
 from bouba.rows import Rows
 from bouba.stores import open_store
@@ -32,7 +33,6 @@ from bouba.types import Item
 if TYPE_CHECKING:
     from bouba.types import Vectors
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 SIZES = (7_000, 100_000)
 QUERIES = 200
 REPEATS = 5  # of a whole process

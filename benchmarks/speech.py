@@ -21,10 +21,10 @@ from typing import Any
 import jiwer
 import numpy as np
 
+from benchmarks.sets import DEFAULT_DATA
 from bouba.encoders.speech import Recogniser, Transcript, open_recogniser
 from bouba.media.audio import load_audio
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 THREADS = "2"
 CONFIDENT = 0.5
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.sets import DEFAULT_DATA
 from bouba.encoders import load_model
 from bouba.evaluation.data import TEMPLATES, fill
 from bouba.evaluation.embeddings import Embeddings, default_cache
@@ -45,7 +46,6 @@ from bouba.types import AttributeValue, Item
 if TYPE_CHECKING:
     from bouba.types import Vectors
 
-DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 FASHION = ("gender", "masterCategory", "subCategory", "articleType", "baseColour", "season", "usage")
 RANK_K = 60
 CODES = 50
