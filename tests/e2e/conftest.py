@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bouba.cli import main
+
 
 @pytest.fixture
 def many_photos(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
@@ -38,3 +40,27 @@ def evaluates(photos: Path, tmp_path: Path) -> Callable[..., Callable[..., subpr
         return run
 
     return evaluates
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path,
+    photos: Path,
+    tiny_model_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., str]:
+    """command("search", "red"): what it prints; with `code` 1 the message. In this process, to be quick."""
+
+    def command(*arguments: object, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["bouba", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert (ended.value.code or 0) == code, printed
+        return printed.err if code else printed.out
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOUBA_GALLERY", str(tmp_path / "gallery"))
+    command("add", photos, "--model", tiny_model_folder)
+    return command

@@ -3,39 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bouba.cli import main
-
 Command = Callable[..., str]
-
-
-@pytest.fixture
-def command(
-    tmp_path: Path,
-    photos: Path,
-    tiny_model_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Command:
-    """command("search", "red"): what it prints; with `code` 1 the message. In this process, to be quick."""
-
-    def command(*arguments: object, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["bouba", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert (ended.value.code or 0) == code, printed
-        return printed.err if code else printed.out
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BOUBA_GALLERY", str(tmp_path / "gallery"))
-    command("add", photos, "--model", tiny_model_folder)
-    return command
 
 
 def stems(output: str) -> list[str]:
