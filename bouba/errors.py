@@ -12,6 +12,7 @@ BoubaError
 │   └── WhereError          the filter does not parse, or names an unknown field, or compares unlike types
 ├── AttributeTypeError      an attribute has another type than the gallery holds under that name
 ├── ManifestError           a manifest (jsonl, csv, parquet) cannot be read; names file and line
+├── PlanError               measured curves or a price list that cannot be read, or a plan that asks for the impossible
 ├── TrainingError           a run that cannot start or go on: its settings, its pairs, its checkpoint
 ├── ModelError
 │   ├── ModelMissing        no such model folder or name
@@ -75,6 +76,10 @@ class ManifestError(BoubaError):
 
 class TrainingError(BoubaError):
     """A training run cannot start or go on."""
+
+
+class PlanError(BoubaError):
+    """Measured curves or prices cannot be read, or what is to be planned makes no sense."""
 
 
 class ModelError(BoubaError):

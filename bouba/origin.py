@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bouba.encoders import load_model
 from bouba.errors import GalleryBroken, ModelMismatch, ModelMissing
+from bouba.narrow import NarrowModel, narrowed
 from bouba.rows import hubs_id
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ def new_meta(model: Model) -> dict[str, Any]:
 
 
 def marks(model: Model) -> dict[str, Any]:
-    """What a gallery's description says of its model: who made its vectors, and the biases beside them."""
-    return {"model": signature(model), "hubs": hubs_id(model)}
+    """What a gallery's description says of its model: who made its vectors, how many dimensions are kept where it is
+    not all of them, and the biases beside them."""
+    dims = model.dim if isinstance(model, NarrowModel) else None
+    return {"model": signature(model), "dims": dims, "hubs": hubs_id(model)}
 
 
 def signature(model: Model) -> dict[str, str]:
@@ -33,7 +36,12 @@ def signature(model: Model) -> dict[str, str]:
 
 
 def made_by(uri: str, meta: Mapping[str, Any]) -> Mapping[str, str]:
-    """The signature of the model that made a gallery. Raises GalleryBroken for a newer format."""
+    """The signature of the model that made a gallery. Raises GalleryBroken for a newer format or an unfinished copy."""
+    if copying := meta.get("copying"):
+        raise GalleryBroken(
+            f"{uri} is an unfinished copy of {copying['source']}. Run it again, it goes on where it was stopped: "
+            f"bouba copy {copying['source']} {uri}"
+        )
     maker = meta.get("model")
     if meta.get("format") != FORMAT or not isinstance(maker, dict):
         raise GalleryBroken(f"{uri} was written by a newer bouba (format {meta.get('format')!r}). Update bouba.")
@@ -41,15 +49,30 @@ def made_by(uri: str, meta: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def own_model(uri: str, meta: Mapping[str, Any]) -> Model:
-    """The gallery's own model, from where it was when the gallery was made."""
+    """The gallery's own model, from where it was when the gallery was made, with the dimensions that it keeps."""
     maker = made_by(uri, meta)
     try:
-        return load_model(maker["source"])
+        return kept(load_model(maker["source"]), meta)
     except ModelMissing as error:
         raise ModelMissing(
             f"The gallery {uri} was made by {maker['name']} {maker['version']}, which is no longer at "
             f"{maker['source']}. Say where it is with --model, or go over to another: bouba migrate {uri} --model DIR"
         ) from error
+
+
+def kept(model: Model, meta: Mapping[str, Any]) -> Model:
+    """A model with as many dimensions as a gallery keeps, or all that it has; galleries of bouba 2.0 keep all."""
+    dims = meta.get("dims")
+    return narrowed(model, dims) if isinstance(dims, int) and dims < model.dim else model
+
+
+def check_dims(uri: str, model: Model, dims: int | None) -> None:
+    """Raises ModelMismatch where a gallery is asked to keep another number of dimensions than it does."""
+    if dims is not None and dims != model.dim:
+        raise ModelMismatch(
+            f"The gallery {uri} keeps {model.dim} dimensions, not {dims}, which is settled when it is made. Open it "
+            f"without naming a number, or make another: bouba add FOLDER --gallery OTHER --dims {dims}"
+        )
 
 
 def check_model(uri: str, meta: Mapping[str, Any], model: Model) -> None:
