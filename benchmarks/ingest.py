@@ -1,12 +1,16 @@
 """How fast `add` is beside what it is made of.
 
     python -m benchmarks.ingest [--photos FOLDER] [--large N] [--json]
+    python -m benchmarks.ingest --workers 2 [--photos FOLDER] [--json]
 
 Three rates over the same files in one run: decode only (read, decode, resize, in the workers that `add` uses), encode
 only (the image tower on prepared pixels, in the batches that `add` uses), and `Gallery.add` into a new gallery, which
 also hashes, makes thumbnails and perceptual hashes, and commits. The three take turns over parts of the files, so that
 a machine whose speed drifts treats them alike. Decoder and encoder share the cores here, so the limit is
 1 / (1/decode + 1/encode). The large photos are the first small ones, upscaled to 4000 x 3000 and saved as JPEG.
+
+With `--workers N` another question: `add` by threads of one process beside `add` by 1 to N processes, and over the same
+photos in tar shards; all take turns over new galleries, and starting the processes counts.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
 
 WORKERS = max(2, os.cpu_count() or 1)  # as `add` has them
 PART = 192  # files that each step takes before the next has its turn
+COMPARED = 960  # files that threads and processes are compared by
+TURNS = 2
 MEASURED = 2_000  # files at least; fewer are measured again, into a new gallery
 DEFAULT_PHOTOS = Path(__file__).parents[2] / "shared" / "data" / "flickr8k" / "images"
 
@@ -42,8 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, default=DEFAULT_PHOTOS, help="a folder of small photos")
     parser.add_argument("--large", type=int, default=192, help="how many 12-megapixel photos to make")
+    parser.add_argument("--workers", type=int, metavar="N", help="compare threads with up to N processes")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.workers:
+        show_workers(by_workers(arguments.photos, arguments.workers), arguments.json)
+        return
     small = sorted(p for p in arguments.photos.iterdir() if p.suffix == ".jpg")
     model = bouba.load_model()
     with tempfile.TemporaryDirectory() as scratch:
@@ -132,6 +143,45 @@ def unchanged(folder: Path, place: Path) -> dict[str, Any]:
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     report = json.loads(out)
     return {"files": report["unchanged"], "encoded": report["added"], "seconds": time.perf_counter() - started}
+
+
+def by_workers(folder: Path, most: int) -> dict[str, dict[str, float]]:
+    """Photos per second, and as a ratio to threads, of each way to add the same photos."""
+    photos = sorted(p for p in folder.iterdir() if p.suffix == ".jpg")[:COMPARED]
+    model = bouba.load_model()
+    model.encode_image([Image.new("RGB", (8, 8))])
+    ways: dict[str, int | None] = {"threads": None, **{f"{n} processes": n for n in range(1, most + 1)}}
+    seconds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        shards = in_shards(photos, Path(scratch) / "shards")
+        ways["threads, shards"] = None
+        for turn in range(TURNS):
+            for name, workers in list(ways.items())[:: 1 - 2 * (turn % 2)]:  # there and back, as the machine drifts
+                place = Path(scratch) / f"{turn} {name}"
+                with bouba.open(place, model) as gallery:
+                    report = gallery.add(shards if "shards" in name else photos, workers=workers)
+                assert report.added + report.duplicates == len(photos), report
+                seconds.setdefault(name, []).append(report.seconds)
+    base = sum(seconds["threads"])
+    return {name: {"per_second": len(photos) * TURNS / sum(s), "ratio": base / sum(s)} for name, s in seconds.items()}
+
+
+def in_shards(photos: Sequence[Path], folder: Path) -> Path:
+    folder.mkdir()
+    for start in range(0, len(photos), PART):
+        with tarfile.open(folder / f"{start // PART:05}.tar", "w") as tar:
+            for photo in photos[start : start + PART]:
+                tar.add(photo, photo.name)
+    return folder
+
+
+def show_workers(table: dict[str, dict[str, float]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(table))
+        return
+    print(f"{'add by':<18} {'photos/s':>9}  to threads")
+    for name, row in table.items():
+        print(f"{name:<18} {row['per_second']:>9.1f}  {row['ratio']:.2f}")
 
 
 if __name__ == "__main__":

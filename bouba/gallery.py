@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bouba.concepts import Concepts
 from bouba.encoders import Model, load_model
 from bouba.errors import GalleryMissing, StoreError
-from bouba.ingest import Entry, Report, expand, ingest, listed
-from bouba.ingest.pipeline import settle_files
-from bouba.origin import check_model, new_meta, own_model
+from bouba.ingest import Listing, Report, Setup, expand, ingest, is_gone, listed, settle_files, who_reads
+from bouba.narrow import narrowed
+from bouba.origin import check_dims, check_model, kept, new_meta, own_model
 from bouba.query import Answering, Encoded, Listener, encode_query, with_examples
 from bouba.query.searching import Room, Wish, whole
 from bouba.query.searching import search as searched
@@ -34,11 +35,15 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def open(uri: str | Path, model: Model | str | Path | None = None, *, must_exist: bool = False) -> Gallery:
+def open(
+    uri: str | Path, model: Model | str | Path | None = None, *, must_exist: bool = False, dims: int | None = None
+) -> Gallery:
     """The gallery at a place: a folder's path, or `memory://`. It is made at the first `add`.
 
     `model`: a model folder or a loaded Model; by default the gallery's own, for a new gallery the built-in one.
-    Raises ModelMismatch if the gallery was made by another model, GalleryMissing if it `must_exist` and does not."""
+    `dims`: how many dimensions of the model's vectors a new gallery keeps, all by default: see docs/scale.md.
+    Raises ModelMismatch if the gallery was made by another model or keeps another number of dimensions, GalleryMissing
+    if it `must_exist` and does not, QueryError for a number of dimensions that the model cannot have."""
     place, store, ledger = parts(uri)
     meta = store.read_meta()
     if meta is None and must_exist:
@@ -47,8 +52,10 @@ def open(uri: str | Path, model: Model | str | Path | None = None, *, must_exist
         )
     if not isinstance(model, Model):
         model = own_model(place.uri, meta) if model is None and meta is not None else load_model(model)
+    model = narrowed(model, dims) if meta is None else kept(model, meta)
     rows = Rows.of(meta, model)
     if meta is not None:
+        check_dims(place.uri, model, dims)
         check_model(place.uri, meta, model)
         return Gallery(place, store, model, ledger, rows)
     return Gallery(place, open_store(place, rows.length), model, ledger, rows)
@@ -121,31 +128,34 @@ class Gallery:
         prune: bool = False,
         fetch: bool = False,
         image_column: str | None = None,
+        workers: int | None = None,
+        ray: str | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Report:
-        """Add folders (recursive), manifests (jsonl, csv, parquet), files, URLs, bytes or PIL images.
+        """Add folders (recursive), manifests (jsonl, csv, parquet), shards (tar, parquet), files, URLs, buckets
+        (s3://, gs://, hf://), bytes or PIL images; see docs/corpus.md.
 
         What is in the gallery already costs no encoding: the content hash decides. `attributes` go to every picture
-        added; `prune` drops pictures whose file is gone from the folders named; URLs are read only with `fetch`;
-        `progress` is called with the number of sources that are safely stored and the number of all."""
+        added; `prune` drops pictures whose file is gone from the folders named; addresses are read only with `fetch`;
+        `progress` is called with the number of sources that are safely stored and the number of all, 0 for unknown.
+        Threads of this process read and encode, or as many processes as `workers` says, or those of the Ray cluster at
+        `ray` (an address, or "local")."""
         named = listed(sources)
-        entries = list(expand(named, attributes, image_column))
 
         def run(now: Answering) -> Report:
+            listing = Listing(expand(named, attributes, image_column, fetch))
             if now.store.read_meta() is None:
                 now.store.write_meta(new_meta(now.model))
-            done = 0
-
-            def advance(count: int) -> None:
-                nonlocal done
-                done += count
-                progress(done, len(entries))
-
             store = followed(now.store, self._words)
-            return ingest(entries, store, self._ledger, now.model, now.rows, fetch=fetch, progress=advance)
+            model = partial(_loaded, now.model.source, now.model.dim)
+            setup = Setup(model, now.model.fingerprint, _beside(self._place, "ledger.sqlite"), fetch)
+            reads = who_reads(setup, workers, ray)
+            return ingest(
+                listing, store, self._ledger, now.model, now.rows, fetch=fetch, progress=progress, reads=reads
+            )
 
         # A file object cannot be read a second time.
-        again = not any(isinstance(entry, Entry) and hasattr(entry.source, "read") for entry in entries)
+        again = not any(hasattr(source, "read") for source in named)
         report = self._write(run) if again else run(self._current())
         if prune:
             for folder in named:
@@ -298,13 +308,21 @@ class Gallery:
 
     def _prune(self, folder: str) -> int:
         rows = self._ledger.files_under(folder)
-        gone = [row.path for row in rows if not os.path.lexists(row.path)]
+        known = {row.path: row for row in rows}
+        gone = [row.path for row in rows if is_gone(row, known)]
         if rows and len(gone) == len(rows):
             raise StoreError(
                 f"Not pruned: none of the {len(rows)} files known under {folder} is there. Is the disk mounted? "
                 f"To drop them all the same: bouba remove --where 'path like \"{folder}%\"'"
             )
         return self.forget_paths(gone)
+
+
+def _loaded(source: str, dims: int) -> Model:
+    """The same model in another process, one of many, which has one core for it."""
+    model = load_model(source)
+    alone = replace(model.settings, image=replace(model.settings.image, threads=1))
+    return narrowed(Model(model.folder, model.source, alone), dims)
 
 
 def _condition(expression: str | None, store: Store) -> Where | None:

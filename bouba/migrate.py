@@ -23,7 +23,7 @@ from bouba.ingest import Failure
 from bouba.ingest.reading import content_id
 from bouba.ingest.sources import is_url
 from bouba.media import THUMBNAIL_SIDE, decode_image, read_source
-from bouba.origin import made_by, marks
+from bouba.origin import kept, made_by, marks
 from bouba.rows import Rows
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def migrate(
         meta = store.read_meta()
         if meta is None:
             raise GalleryMissing(f"There is no gallery at {place.uri}: nothing to migrate.")
-        model = model if isinstance(model, Model) else load_model(model)
+        model = kept(model if isinstance(model, Model) else load_model(model), meta)
         if made_by(place.uri, meta)["fingerprint"] == model.fingerprint:
             report = MigrationReport(f"{model.name} {model.version}", store.count(), switched=True)
         else:

@@ -58,8 +58,8 @@ where_option = click.option("--where", metavar="EXPR", help="Only items that fit
 
 
 @contextmanager
-def opened(uri: str, model: str | None = None, must_exist: bool = True) -> Iterator[Gallery]:
-    with bouba.open(uri, model, must_exist=must_exist) as gallery:
+def opened(uri: str, model: str | None = None, must_exist: bool = True, dims: int | None = None) -> Iterator[Gallery]:
+    with bouba.open(uri, model, must_exist=must_exist, dims=dims) as gallery:
         yield gallery
 
 

@@ -32,17 +32,22 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, metavar="PATH...")
 @gallery_option
 @model_option
+@click.option("--dims", type=int, metavar="N",
+              help="Of a new gallery: keep N dimensions of each vector. [default: all]")  # fmt: skip
 @click.option("--prune", is_flag=True, help="Drop pictures whose file is gone from the folders named.")
-@click.option("--fetch", is_flag=True, help="Allow http(s) URLs, from the command or a manifest.")
-@click.option("--image-column", metavar="NAME", help="The manifest's column with paths or URLs of the pictures.")
+@click.option("--fetch", is_flag=True, help="Allow http(s) URLs, also from a manifest, and buckets.")
+@click.option("--image-column", metavar="NAME", help="The manifest's column with the pictures, their paths or URLs.")
+@click.option("--workers", type=click.IntRange(1), metavar="N",
+              help="Read and encode by N processes. [default: threads of one process]")  # fmt: skip
+@click.option("--ray", metavar="ADDRESS", help="Read and encode on a Ray cluster; 'local' starts one here.")
 @click.option("--report", "report_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write a JSON line for each source that could not be used.")  # fmt: skip
 @json_option
 def add(
-    sources: tuple[str, ...], uri: str, model: str | None, prune: bool, fetch: bool, image_column: str | None,
-    report_file: Path | None, as_json: bool,
+    sources: tuple[str, ...], uri: str, model: str | None, dims: int | None, prune: bool, fetch: bool,
+    image_column: str | None, workers: int | None, ray: str | None, report_file: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Add folders, pictures or manifests (.jsonl .csv .tsv .parquet).
+    """Add folders, pictures, manifests (.jsonl .csv .tsv .parquet), shards (.tar, .parquet) or buckets (s3:// gs:// hf://).
 
     What is in the gallery already is not encoded again; run it as often as you like.
 
@@ -51,11 +56,14 @@ def add(
       bouba add ~/Pictures
       bouba add ~/Pictures --prune
       bouba add catalogue.csv --image-column photo --gallery shop.bouba
+      bouba add 'laion/{00000..00099}.tar' --workers 8
+      bouba add s3://bucket/shards/ --fetch --ray auto
     """
-    with opened(uri, model, must_exist=False) as gallery:
+    with opened(uri, model, must_exist=False, dims=dims) as gallery:
         with progress_bar() as progress:
             report = gallery.add(
-                sources, prune=prune, fetch=fetch, image_column=image_column, progress=progress
+                sources, prune=prune, fetch=fetch, image_column=image_column, workers=workers, ray=ray,
+                progress=progress,
             )  # fmt: skip
         if report_file is not None:
             _write_lines(report_file, [failure.to_dict() for failure in report.failures])
@@ -179,7 +187,14 @@ def remove(names: tuple[str, ...], uri: str, where: str | None, yes: bool, as_js
 @where_option
 @json_option
 def export(out: Path, uri: str, where: str | None, as_json: bool) -> None:
-    """Write records and vectors to a Parquet file."""
+    """Write records and vectors to a Parquet file.
+
+    `bouba copy OUT.parquet PLACE` makes a gallery of it again. To keep thumbnails too: `bouba copy`.
+
+    \b
+    Example:
+      bouba export new.parquet --where 'taken >= 2024-07-01'
+    """
     from bouba.export import export_parquet
 
     with opened(uri) as gallery:

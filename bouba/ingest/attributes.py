@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -64,21 +64,38 @@ def parse_date(text: str) -> datetime | None:
     return parsed
 
 
-def column_type(values: Iterable[AttributeValue | None], from_text: bool = False) -> AttributeType:
-    """The one type that fits every value of a column; `from_text` for CSV, where numbers and booleans come as text."""
-    present = [v for v in values if v is not None]
-    types = {AttributeType.of(v) for v in present}
-    if AttributeType.TEXTS in types:
-        return AttributeType.TEXTS
-    if types == {AttributeType.TEXT}:
-        texts = [str(v).strip() for v in present]
-        if all(parse_date(t) for t in texts):
-            return AttributeType.DATE
-        if from_text and all(t.lower() in _BOOLEANS for t in texts):
-            return AttributeType.BOOLEAN
-        if from_text and all(any(c.isdigit() for c in t) and _NUMBER.fullmatch(t) for t in texts):
-            return AttributeType.NUMBER
-    return types.pop() if len(types) == 1 else AttributeType.TEXT
+class ColumnType:
+    """The one type that fits every value of a column, found value by value; `from_text` for CSV, where numbers and
+    booleans come as text."""
+
+    def __init__(self, from_text: bool = False) -> None:
+        self._types: set[AttributeType] = set()
+        self._fits = {AttributeType.DATE: True, AttributeType.BOOLEAN: from_text, AttributeType.NUMBER: from_text}
+
+    def add(self, value: AttributeValue | None) -> None:
+        if value is None:
+            return
+        self._types.add(AttributeType.of(value))
+        if not isinstance(value, str) or not any(self._fits.values()):
+            return
+        text = value.strip()
+        for kind, reads in _TEXT_READS.items():
+            self._fits[kind] = self._fits[kind] and reads(text)
+
+    @property
+    def type(self) -> AttributeType:
+        if AttributeType.TEXTS in self._types:
+            return AttributeType.TEXTS
+        if self._types == {AttributeType.TEXT}:
+            return next((kind for kind, fits in self._fits.items() if fits), AttributeType.TEXT)
+        return next(iter(self._types)) if len(self._types) == 1 else AttributeType.TEXT
+
+
+_TEXT_READS: Mapping[AttributeType, Callable[[str], bool]] = {
+    AttributeType.DATE: lambda text: parse_date(text) is not None,
+    AttributeType.BOOLEAN: lambda text: text.lower() in _BOOLEANS,
+    AttributeType.NUMBER: lambda text: any(c.isdigit() for c in text) and _NUMBER.fullmatch(text) is not None,
+}
 
 
 def convert(value: AttributeValue, kind: AttributeType) -> AttributeValue:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from PIL.Image import Image
 
 from bouba.errors import BoubaError
+from bouba.ingest.entries import Entry
 from bouba.ingest.report import Failure
-from bouba.ingest.sources import Entry, is_url
 from bouba.media import THUMBNAIL_SIDE, Picture, decode_image, load_image, perceptual_hash, read_source, thumbnail
+from bouba.media.blob import Part, State, Whole
+from bouba.media.packed import container_of
 from bouba.stores.ledger import FileRow, Ledger
 from bouba.types import Item
 
 if TYPE_CHECKING:
     from bouba.encoders import Model
-    from bouba.types import ImageSource, Pixels
+    from bouba.types import Pixels, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,18 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A new picture, ready to be encoded."""
+    """A new picture, ready to be encoded, or encoded already."""
 
     entry: Entry
     file: FileRow
     item: Item
-    pixels: Pixels
     thumbnail: bytes
+    pixels: Pixels | None
+    vector: Vectors | None = None  # [dim]
+
+    def encoded(self, vector: Vectors) -> Prepared:
+        """With its vector, and without what is no longer needed."""
+        return replace(self, entry=replace(self.entry, source=b""), pixels=None, vector=vector)
 
 
 class Reader:
@@ -59,14 +66,21 @@ class Reader:
         try:
             return self._read(entry, force)
         except BoubaError as error:
-            return Failure.of(entry.name, error)
+            return Failure.of(entry.name, error, entry.within)
 
     def _read(self, entry: Entry, force: bool) -> Prepared | Seen:
-        size, mtime_ns = file_state(entry.path)
-        content = _content(entry.source, self._fetch)
+        size, mtime_ns = entry.state or file_state(entry.path)
+        content = _content(entry, self._fetch)
         file = FileRow(entry.path, size, mtime_ns, content_id(content.data))
-        if not self._claim(file.id) and not force:
+        if not self.claim(file.id) and not force:
             return Seen(entry, file)
+        try:
+            return self._prepared(entry, file, content)
+        except BoubaError:
+            self.release([file.id])
+            raise
+
+    def _prepared(self, entry: Entry, file: FileRow, content: _Content) -> Prepared:
         picture = content.decoded(max(self._model.manifest.image.size, THUMBNAIL_SIDE))
         item = Item(
             id=file.id,
@@ -75,13 +89,19 @@ class Reader:
             height=picture.height,
             bytes=picture.bytes,
             media_type=picture.media_type,
-            taken=picture.taken or _modified(mtime_ns),
+            taken=picture.taken or (_modified(file.mtime_ns) if entry.state is None else None),
             phash=perceptual_hash(picture.rgb),
             attributes=entry.attributes or {},
         )
-        return Prepared(entry, file, item, self._model.prepare_image(picture.rgb), thumbnail(picture.rgb))
+        return Prepared(entry, file, item, thumbnail(picture.rgb), self._model.prepare_image(picture.rgb))
 
-    def _claim(self, item_id: str) -> bool:
+    def release(self, ids: Iterable[str]) -> None:
+        """Pictures that the ledger knows by now, or that turned out to be none."""
+        with self._lock:
+            self._claimed.difference_update(ids)
+
+    def claim(self, item_id: str) -> bool:
+        """Whether a picture is new to this run and to the ledger; from now on it is not."""
         with self._lock:
             if item_id in self._claimed:
                 return False
@@ -94,12 +114,15 @@ def content_id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def file_state(path: str) -> tuple[int, int]:
-    """Size in bytes and modification time in nanoseconds; (-1, 0) for a URL or no path."""
-    if not path or is_url(path):
+def file_state(path: str) -> State:
+    """Size in bytes and modification time in nanoseconds, of a tar or Parquet file for what lies in it; (-1, 0) for an
+    address or no path."""
+    if not path or "://" in path:
         return -1, 0
     try:
         stat = os.stat(path)
+    except NotADirectoryError:
+        return file_state(container_of(path) or "")
     except (OSError, ValueError):
         return -1, 0  # reading it will say what is wrong
     return stat.st_size, stat.st_mtime_ns
@@ -113,11 +136,12 @@ class _Content:
     decoded: Callable[[int], Picture]  # shortest side in pixels that is of use -> picture
 
 
-def _content(source: ImageSource, fetch: bool) -> _Content:
+def _content(entry: Entry, fetch: bool) -> _Content:
+    source = entry.source
     if isinstance(source, Image):
         picture = load_image(source)
         return _Content(f"{picture.rgb.size}".encode() + picture.rgb.tobytes(), lambda side: picture)
-    data = read_source(source, fetch=fetch)
+    data = source.load(entry.name) if isinstance(source, Part | Whole) else read_source(source, fetch=fetch)
     return _Content(data, lambda side: decode_image(data, side=side))
 
 

@@ -6,10 +6,12 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TypeVar
 from urllib.parse import urljoin
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -20,6 +22,7 @@ from urllib3.util import Url, parse_url
 from bouba.errors import FetchRefused
 
 Address = IPv4Address | IPv6Address
+_T = TypeVar("_T")
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset([301, 302, 303, 307, 308])
@@ -66,15 +69,54 @@ def fetch_bytes(
     the very address that was checked, so that a second DNS answer cannot lead elsewhere. `timeout_s` covers
     everything from the first look-up to the last byte. Proxy settings of the environment are not used.
     Raises FetchRefused."""
+    return _follow(url, _HEADERS, timeout_s, allow, lambda got, target, end: _read_body(got, target, end, max_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Some bytes of what lies behind a URL."""
+
+    data: bytes
+    total: int  # bytes of the whole
+    version: str  # ETag, or the time of the last change; empty where the server says neither
+
+
+def fetch_range(
+    url: str, start: int, size: int, *, timeout_s: float = 60.0, allow: Callable[[Address], bool] = is_public
+) -> Range:
+    """`size` bytes from `start`, or what there is of them, under the rules of `fetch_bytes`.
+
+    Raises FetchRefused, also where the server only gives the whole (RFC 9110, 14.2: it may)."""
+    headers = {**_HEADERS, "Range": f"bytes={start}-{start + size - 1}"}
+    return _follow(url, headers, timeout_s, allow, lambda got, target, end: _read_range(got, target, end, start, size))
+
+
+def _follow(
+    url: str,
+    headers: Mapping[str, str],
+    timeout_s: float,
+    allow: Callable[[Address], bool],
+    read: Callable[[HTTPResponse, Url, float], _T],
+) -> _T:
     deadline = time.monotonic() + timeout_s
     for _ in range(_MAX_REDIRECTS + 1):
         target = _parse(url)
-        with _translated(target, deadline, timeout_s), _get(target, deadline, allow) as response:
+        with _translated(target, deadline, timeout_s), _get(target, headers, deadline, allow) as response:
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
-                return _read_body(response, target, max_bytes, deadline)
+                return read(response, target, deadline)
             url = urljoin(url, location)
     raise FetchRefused(f"{_shown(target)}: more than {_MAX_REDIRECTS} redirects.")
+
+
+def _read_range(response: HTTPResponse, target: Url, deadline: float, start: int, size: int) -> Range:
+    spans = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", response.headers.get("Content-Range", ""))
+    if response.status == 200 or (response.status == 206 and (not spans or int(spans[1]) != start)):
+        raise FetchRefused(f"{_shown(target)}: the server gives no parts of files. Save the file first.")
+    body = _read_body(response, target, deadline, size, status=206)
+    assert spans  # any other status is refused
+    version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+    return Range(body, int(spans[2]), version)
 
 
 def _parse(url: str) -> Url:
@@ -112,14 +154,16 @@ def _too_slow(target: Url, timeout_s: float) -> FetchRefused:
 
 
 @contextmanager
-def _get(target: Url, deadline: float, allow: Callable[[Address], bool]) -> Iterator[HTTPResponse]:
+def _get(
+    target: Url, headers: Mapping[str, str], deadline: float, allow: Callable[[Address], bool]
+) -> Iterator[HTTPResponse]:
     connection = _connect(target, _allowed_addresses(target, deadline, allow), deadline)
     # Socket timeouts start anew with every byte; this one does not, so that no server can drip for ever.
     watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _hang_up, [connection.sock])
     watchdog.daemon = True
     watchdog.start()
     try:
-        headers = {**_HEADERS, "Host": target.netloc or ""}
+        headers = {**headers, "Host": target.netloc or ""}
         connection.request("GET", target.request_uri, headers=headers, preload_content=False, decode_content=False)
         yield connection.getresponse()
     finally:
@@ -192,8 +236,8 @@ def _connection(target: Url, address: Address, timeout_s: float) -> HTTPConnecti
     )
 
 
-def _read_body(response: HTTPResponse, target: Url, max_bytes: int, deadline: float) -> bytes:
-    if response.status != 200:
+def _read_body(response: HTTPResponse, target: Url, deadline: float, max_bytes: int, status: int = 200) -> bytes:
+    if response.status != status:
         raise FetchRefused(f"{_shown(target)}: the server answered {response.status} {response.reason or ''}".rstrip())
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":

@@ -89,17 +89,35 @@ def _read_path(path: str, limits: AnyLimits) -> bytes:
             return _checked(_drain(lambda count: os.read(descriptor, count), name, limits, size + 1), name, limits)
         finally:
             os.close(descriptor)
-    except OSError as error:
-        reason = _REASONS.get(error.errno or 0, f"it cannot be read ({error.strerror or error}).")
-        raise MediaMissing(f"{name}: {reason}") from error
-    except ValueError as error:  # NUL, or a character that the file system cannot have
-        raise MediaMissing(f"{name}: no file can have this name.") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, NotADirectoryError) and (data := _packed(path, limits)) is not None:
+            return _checked(data, name, limits)
+        raise missing(error, name) from error
 
 
-def _require_file(status: os.stat_result, name: str, limits: AnyLimits) -> int:
+def _packed(path: str, limits: AnyLimits) -> bytes | None:
+    from bouba.media.packed import read_packed  # which reads files itself
+
+    return read_packed(path, limits)
+
+
+def missing(error: OSError | ValueError, name: str) -> MediaMissing:
+    """Why a file cannot be read."""
+    if not isinstance(error, OSError):  # NUL, or a character that the file system cannot have
+        return MediaMissing(f"{name}: no file can have this name.")
+    reason = _REASONS.get(error.errno or 0, f"it cannot be read ({error.strerror or error}).")
+    return MediaMissing(f"{name}: {reason}")
+
+
+def require_file(status: os.stat_result, name: str) -> None:
+    """Raises MediaMissing for a folder, a pipe, a device."""
     for matches, what in _FILE_KINDS:
         if matches(status.st_mode):
             raise MediaMissing(f"{name}: this is {what}, not a file.")
+
+
+def _require_file(status: os.stat_result, name: str, limits: AnyLimits) -> int:
+    require_file(status, name)
     if status.st_size > limits.max_bytes:
         raise _too_large(f"{name}: {status.st_size:,} bytes", limits)
     return status.st_size

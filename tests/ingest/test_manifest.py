@@ -127,14 +127,14 @@ def test_of_two_rows_about_one_picture_the_last_counts(gallery: bouba.Gallery, p
 def test_the_last_row_counts_even_if_it_is_read_first(
     gallery: bouba.Gallery, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim, calls = Reader._claim, itertools.count()
+    claim, calls = Reader.claim, itertools.count()
 
     def late_first(self: Reader, item_id: str) -> bool:
         if next(calls) == 0:
             time.sleep(0.5)  # the thread of the first row comes after that of the second
         return claim(self, item_id)
 
-    monkeypatch.setattr(Reader, "_claim", late_first)
+    monkeypatch.setattr(Reader, "claim", late_first)
     rows = [{"image": "red.png", "price": 1, "brand": "A"}, {"image": "red.png", "price": 2}]
     report = gallery.add(write(photos / "list.jsonl", rows))
     assert [item.attributes for item in gallery.items()] == [{"brand": "A", "price": 2.0}]

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
 from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
 
 from bouba.errors import ManifestError
-
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
-_MAX_FILES = 100_000
+from bouba.media.patterns import MAX_NAMES, unfolded
 
 
 def pair_files(path: str | Path) -> list[Path]:
@@ -24,9 +19,9 @@ def pair_files(path: str | Path) -> list[Path]:
         return _in_folder(Path(text))
     if os.path.lexists(text):  # a name that only looks like a pattern
         return [Path(text)]
-    names = list(islice(_unfolded(text), _MAX_FILES + 1))
-    if len(names) > _MAX_FILES:
-        raise ManifestError(f"{text}: names more than {_MAX_FILES:,} files.")
+    names = list(islice(unfolded(text), MAX_NAMES + 1))
+    if len(names) > MAX_NAMES:
+        raise ManifestError(f"{text}: names more than {MAX_NAMES:,} files.")
     files = [Path(found) for name in names for found in (sorted(glob(name)) if has_magic(name) else [name])]
     missing = [str(file) for file in files if not file.is_file()]
     if missing and len(files) > 1:
@@ -45,22 +40,3 @@ def _in_folder(folder: Path) -> list[Path]:
             # img2dataset writes 00000.parquet, the metadata, beside 00000.tar.
             return found
     raise ManifestError(f"{folder} is a folder without .tar or .parquet files. Name the file with the pairs.")
-
-
-def _unfolded(text: str) -> Iterator[str]:
-    found = _BRACES.search(text)
-    if not found:
-        yield text
-        return
-    for part in _alternatives(text, found[1]):
-        yield from _unfolded(text[: found.start()] + part + text[found.end() :])
-
-
-def _alternatives(text: str, inside: str) -> list[str]:
-    bounds = _RANGE.fullmatch(inside)
-    if not bounds:
-        return inside.split(",")
-    first, last = int(bounds[1]), int(bounds[2])
-    if last - first >= _MAX_FILES or last < first:
-        raise ManifestError(f"{text}: {{{inside}}} is not a range of 1 to {_MAX_FILES:,} files.")
-    return [str(number).zfill(len(bounds[1])) for number in range(first, last + 1)]

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from bouba.errors import ManifestError
+from bouba.errors import ManifestError, MediaCorrupt
+from bouba.media import tar
+from bouba.media.tar import tar_members
 from bouba.training.data.formats.table import Table
 from bouba.training.data.media import Member
 
 _IMAGES = frozenset("jpg jpeg png webp gif bmp tif tiff avif heic heif".split())
 _SOUNDS = frozenset("wav flac mp3 ogg opus m4a".split())
 _NAME = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)")
-_BLOCK_BYTES = 512
 _MAX_TEXT_BYTES = 2**24  # of KEY.json and KEY.txt
 
 
@@ -27,57 +26,40 @@ def read_shard(path: Path) -> Table:
     """Raises ManifestError for a shard that is compressed, cut short or damaged."""
     samples: dict[str, dict[str, Any]] = {}
     try:
-        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in _members(path, tar):
+        with path.open("rb") as file:
+            for member in tar_members(file, str(path)):
                 if found := _NAME.fullmatch(member.name.removeprefix("./")):
                     sample = samples.setdefault(found[1], {})
-                    _take(path, tar, member, found[1], found[2].lower(), sample)
-    except (OSError, tarfile.TarError) as error:
-        raise ManifestError(
-            f"{path} is not a tar file that can be read: {error}. It must not be compressed."
-        ) from error
+                    _take(path, file, member, found[1], found[2].lower(), sample)
+    except (OSError, MediaCorrupt) as error:
+        words = str(error).removeprefix(f"{path}: ").removeprefix("is not a tar file that can be read. ")
+        raise ManifestError(f"{path} is not a tar file that can be read: {words}") from error
     rows = [(f"{path.name}, {key}", _row(sample)) for key, sample in samples.items()]
     columns = dict.fromkeys(name for _, row in rows for name in row)
     return Table(tuple(columns), lambda wanted: rows)
 
 
-def _members(path: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Plain files. `tarfile` stops silently at a damaged header: the end must be one."""
-    end = 0
-    for member in tar:
-        tar.members.clear()  # type: ignore[attr-defined]  # else all headers stay in memory
-        end = member.offset_data + -(-member.size // _BLOCK_BYTES) * _BLOCK_BYTES * (not member.issparse())
-        if member.isreg() and not member.issparse():
-            yield member
-        elif member.issparse():
-            raise ManifestError(f"{path}: {member.name} is a sparse file. Write the shard again without.")
-    with path.open("rb") as file:
-        file.seek(end)
-        if file.read(_BLOCK_BYTES).strip(b"\0"):
-            raise ManifestError(f"{path}: damaged, no tar header at byte {end:,}. Copy the shard again.")
-
-
-def _take(
-    path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, key: str, kind: str, sample: dict[str, Any]
-) -> None:
+def _take(path: Path, file: BinaryIO, member: tar.Member, key: str, kind: str, sample: dict[str, Any]) -> None:
     """Put one member into its sample; kinds that nobody asked for (npy, cls) are left."""
     origin = f"{path.name}, {key}"
+    if member.sparse:
+        raise ManifestError(f"{path}: {member.name} is a sparse file. Write the shard again without.")
     column = "image" if kind in _IMAGES else "audio" if kind in _SOUNDS else kind
     if column in sample:
         raise ManifestError(f"{origin} has a second {column} ({member.name}): keys are not unique in this shard.")
     if kind in _IMAGES or kind in _SOUNDS:
-        sample[column] = Member(str(path), member.offset_data, member.size, f"{path.stem}/{key}")
+        sample[column] = Member(str(path), member.offset, member.size, f"{path.stem}/{key}")
     elif kind in ("txt", "json"):
-        text = _text(tar, member, origin)
+        text = _text(file, member, origin)
         sample[column] = _metadata(text, f"{origin}.json") if kind == "json" else text
 
 
-def _text(tar: tarfile.TarFile, member: tarfile.TarInfo, origin: str) -> str:
+def _text(file: BinaryIO, member: tar.Member, origin: str) -> str:
     if member.size > _MAX_TEXT_BYTES:
         raise ManifestError(f"{origin}: {member.name} has {member.size:,} bytes, the limit is {_MAX_TEXT_BYTES:,}.")
-    file = tar.extractfile(member)
+    file.seek(member.offset)
     try:
-        return file.read().decode("utf-8-sig") if file else ""
+        return file.read(member.size).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{origin}: {member.name} is not UTF-8: {error.reason}.") from error
 
