@@ -1,11 +1,13 @@
 """Hub correction: what the bias stored with every picture gains, against the plain cosine and against other methods.
 
-    python -m benchmarks.hubs [--model FOLDER] [--data FOLDER] [--recipe FILE] [--cache FOLDER] [--json]
+    python -m benchmarks.hubs [--model FOLDER] [--data FOLDER] [--recipe FILE] [--cache FOLDER] [--store URI] [--json]
 
 Text to image on the val splits, gains in points with 95 % intervals (paired; whole pictures are resampled). Skewness is
 that of the 10-occurrences over the set's queries (Radovanovic et al. 2010). Slices are those of `bouba evaluate`.
 The bank and its constants are the model's own; for a model without, texts of the recipe's training files.
 Image to image (objects val, same class) is shown because such queries go uncorrected, and this is why.
+With --store every set goes into a store whose URI is this and the set's name, and 500 queries are asked of it; beyond
+the first 100 hits nothing counts. Only this is printed then, beside the same queries computed here.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +34,11 @@ from bouba.evaluation.ranks import Relevance, rank_scores
 from bouba.evaluation.results import Interval
 from bouba.evaluation.uncertainty import compare
 from bouba.ranking.hubness import hub_bias, k_occurrences, pack_query, pack_rows, skewness
+from bouba.stores import open_store
 from bouba.training.bank import NEIGHBOURS, STRENGTH, bank_texts
 from bouba.training.config import read_run
 from bouba.training.pairs import read_pairs
+from bouba.types import Item
 
 if TYPE_CHECKING:
     from bouba.types import Vectors
@@ -43,6 +48,7 @@ Scores = npt.NDArray[np.floating]
 RECIPE = Path(__file__).parents[1] / "recipes" / "builtin.toml"
 SLICE_QUERIES = 1_000  # at most, as in `bouba evaluate`
 FEW, DRAWS = 100, 10  # pictures of a small gallery, and how many of them
+STORE_QUERIES, DEPTH = 500, 100  # asked of a store, and how many hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,21 @@ class Bench:
         corrected = np.stack([pack_query(vector, 1.0) for vector in asked.vectors]) @ rows.T
         return gain(asked, asked.vectors @ images.T, corrected)
 
+    def by_store(self, asked: Asked, uri: str) -> Gain:
+        """The same, from what a store finds."""
+        images = self.images[asked.data]
+        rows = pack_rows(images, self.bias(images))
+        ids = [f"{number:032x}" for number in range(len(rows))]
+        with closing(open_store(uri, rows.shape[1])) as store:
+            store.upsert([Item(id, "", 0, 0, 0, "") for id in ids], rows)
+            store.maintain()
+            plain, corrected = np.full((2, len(asked.vectors), len(rows)), -np.inf, np.float32)
+            for scores, strength in ((plain, 0.0), (corrected, 1.0)):
+                for number, vector in enumerate(asked.vectors):
+                    for found in store.search(pack_query(vector, strength), DEPTH):
+                        scores[number, int(found.item.id, 16)] = found.score
+        return gain(replace(asked, name="by the store"), plain, corrected)
+
     def among_all(self, asked: Asked) -> Gain:
         """The pictures of all sets in one gallery."""
         start = sum(len(self.images[name]) for name in list(SETS)[: list(SETS).index(asked.data)])
@@ -168,6 +189,12 @@ class Bench:
         scores = images @ images.T
         np.fill_diagonal(scores, -np.inf)
         return gain(asked, scores, scores - self.bias(images))
+
+
+def spread_over(asked: Asked, count: int) -> Asked:
+    rows = spread(len(asked.vectors), count)
+    relevant = [asked.relevant[row] for row in rows]
+    return Asked(asked.data, asked.name, asked.vectors[rows], relevant, asked.groups[rows])
 
 
 def inverted_softmax(near: Floats, beta: float) -> Floats:
@@ -228,10 +255,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="the folder with flickr8k/, objects/, ...")
     parser.add_argument("--recipe", type=Path, default=RECIPE, help="whose training texts make the bank")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="where vectors are kept")
+    parser.add_argument("--store", metavar="URI", help="show what a store finds, e.g. milvus://HOST/hubs_")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     bench = Bench(load_model(arguments.model), arguments.data, arguments.recipe, arguments.cache)
     asked = [bench.asked(name) for name in SETS]
+    if arguments.store:
+        some = [spread_over(one, STORE_QUERIES) for one in asked]
+        both = [gain for one in some for gain in (bench.stored(one), bench.by_store(one, arguments.store + one.data))]
+        print(json.dumps({"gains": list(map(asdict, both))}, indent=2) if arguments.json else gains_table(both))
+        return
     found = [
         *(bench.stored(one) for one in asked),
         *(bench.among_all(one) for one in asked),

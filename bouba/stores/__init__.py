@@ -151,7 +151,7 @@ class Shadow(Protocol):
 
 
 def open_store(place: str | Place, dim: int | None = None) -> Store:
-    """The store that a URI names: a path or `file://PATH` (Lance), or `memory://`.
+    """The store that a URI names: a path or `file://PATH` (Lance), `memory://`, or `milvus://` (docs/milvus.md).
 
     `dim` is needed to create a store, not to open one. Raises StoreUnknown for any other scheme, or an option that its
     store does not have."""
@@ -170,10 +170,26 @@ def _memory(place: Place, dim: int | None) -> Store:
 
 
 def _lance(place: Place, dim: int | None) -> Store:
-    from bouba.stores.lance import LanceStore
+    from bouba.stores.lance import LanceStore, Settings
 
-    place.take()
-    return LanceStore(place.rest, dim)
+    return LanceStore(place.rest, dim, Settings.of(place.take("memory", "codes"), place.uri))
 
 
-_STORES: Mapping[str, Callable[[Place, int | None], Store]] = {"file": _lance, "memory": _memory}
+def _milvus(place: Place, dim: int | None) -> Store:
+    from bouba.stores.milvus import MilvusStore
+
+    return MilvusStore(place, dim)
+
+
+def _zvec(place: Place, dim: int | None) -> Store:
+    from bouba.stores.zvec import ZvecStore
+
+    return ZvecStore(place.rest, dim, place.take("memory").get("memory"))
+
+
+_STORES: Mapping[str, Callable[[Place, int | None], Store]] = {
+    "file": _lance,
+    "memory": _memory,
+    "milvus": _milvus,
+    "zvec": _zvec,
+}

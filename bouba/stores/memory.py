@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,26 +13,11 @@ import numpy as np
 from bouba.errors import GalleryMissing, StoreUnavailable
 from bouba.stores import Found, Superseded
 from bouba.stores.batch import best_first, checked_batch, checked_query, new_fields
-from bouba.stores.where.tree import (
-    ANY_ONE,
-    ANY_RUN,
-    And,
-    Compare,
-    Field,
-    Has,
-    In,
-    IsNull,
-    Like,
-    Not,
-    Operator,
-    Or,
-    Scalar,
-    Where,
-    like_parts,
-)
-from bouba.types import ITEM_FIELDS, AttributeType, Item
+from bouba.stores.where.truth import fits
+from bouba.types import AttributeType, Item
 
 if TYPE_CHECKING:
+    from bouba.stores.where import Where
     from bouba.types import Vectors
 
 
@@ -112,7 +95,7 @@ class MemoryStore:
 
     def count(self, where: Where | None = None) -> int:
         with self._lock:
-            return sum(where is None or _truth(where, item) is True for item in self._items.values())
+            return sum(fits(where, item) for item in self._items.values())
 
     def maintain(self) -> None:
         """Nothing to do: there is no index."""
@@ -141,7 +124,7 @@ class MemoryStore:
 
     def _fitting(self, where: Where | None) -> tuple[list[Item], Vectors]:
         with self._lock:
-            items = [item for item in self._items.values() if where is None or _truth(where, item) is True]
+            items = [item for item in self._items.values() if fits(where, item)]
             return items, self._matrix([item.id for item in items])
 
     def _matrix(self, ids: Sequence[str]) -> Vectors:
@@ -190,58 +173,3 @@ class _MemoryShadow:
     def drop(self) -> bool:
         dropped, self._gallery._next = self._gallery._next, None
         return dropped is not None
-
-
-def _truth(where: Where, item: Item) -> bool | None:
-    """SQL's three-valued logic; None is unknown."""
-    match where:
-        case And(operands):
-            truths = {_truth(operand, item) for operand in operands}
-            return False if False in truths else None if None in truths else True
-        case Or(operands):
-            truths = {_truth(operand, item) for operand in operands}
-            return True if True in truths else None if None in truths else False
-        case Not(operand):
-            truth = _truth(operand, item)
-            return None if truth is None else not truth
-        case IsNull(field):
-            return _value(field, item) is None
-    value = _value(where.field, item)
-    return None if value is None else _holds(where, value)
-
-
-def _holds(where: Compare | In | Like | Has, value: Any) -> bool:
-    match where:
-        case Compare(_, op, other):
-            return _compare(op, value, other)
-        case In(_, values):
-            return value in values
-        case Like(_, pattern):
-            return _like(pattern).fullmatch(value.lower()) is not None
-        case Has(_, text):
-            return text in value
-
-
-def _compare(op: Operator, value: Any, other: Scalar) -> bool:
-    match op:
-        case "=":
-            return bool(value == other)
-        case "!=":
-            return bool(value != other)
-        case "<":
-            return bool(value < other)
-        case "<=":
-            return bool(value <= other)
-        case ">":
-            return bool(value > other)
-        case ">=":
-            return bool(value >= other)
-
-
-def _like(pattern: str) -> re.Pattern[str]:
-    wild = {ANY_RUN: ".*", ANY_ONE: "."}
-    return re.compile("".join(wild.get(kind) or re.escape(text) for kind, text in like_parts(pattern)), re.DOTALL)
-
-
-def _value(field: Field, item: Item) -> str | float | bool | datetime | tuple[str, ...] | None:
-    return getattr(item, field.name) if field.name in ITEM_FIELDS else item.attributes.get(field.name)

@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from bouba.errors import StoreUnknown
 
-FOLDERS = ("file",)  # schemes whose rest is a folder
+FOLDERS = ("file", "zvec")  # schemes whose rest is a folder
+NAMING = ("db", "collection", "tenant")  # options of milvus:// that tell one gallery from another
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,18 @@ class Place:
             options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
         except ValueError as error:
             raise StoreUnknown(f"{_shown(scheme, rest)}: after the ? stand options, NAME=VALUE&NAME=VALUE.") from error
+        if scheme == "milvus":
+            return cls._milvus(rest, options)
         return cls(_shown(scheme, rest), scheme, rest, options)
+
+    @classmethod
+    def _milvus(cls, rest: str, options: Mapping[str, str]) -> Place:
+        """A file is named by its absolute path, so that it has one folder here wherever it is opened from."""
+        if is_milvus_file(rest):
+            rest = os.path.abspath(os.path.expanduser(rest))
+        naming = {name: options[name] for name in NAMING if options.get(name)}
+        query = f"?{urlencode(naming)}" if naming else ""
+        return cls(_shown("milvus", rest) + query, "milvus", rest, options)
 
     @property
     def folder(self) -> Path | None:
@@ -60,9 +72,13 @@ class Place:
         return self.options
 
 
+def is_milvus_file(rest: str) -> bool:
+    """Whether the rest of a milvus:// URI is a Milvus Lite file, not a server."""
+    return rest.endswith(".db") and rest.startswith(("/", "./", "../", "~"))
+
+
 def _shown(scheme: str, rest: str) -> str:
-    parts = urlsplit(f"//{rest}")
-    if scheme in FOLDERS or parts.password is None:
+    if scheme in FOLDERS or "@" not in rest:
         return f"{scheme}://{rest}"
     user, _, host = rest.rpartition("@")
     return f"{scheme}://{user.partition(':')[0]}@{host}"

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from milvus_here import empty_store, forget
 
 from bouba.errors import GalleryMissing, StoreError, StoreUnavailable
 from bouba.stores import Shadow, Store, Superseded
 from bouba.stores.lance import LanceStore, upkeep
 from bouba.stores.memory import MemoryStore
+from bouba.stores.milvus import MilvusStore
+from bouba.stores.place import Place
+from bouba.stores.zvec import ZvecStore
 from bouba.types import Item
 
 if TYPE_CHECKING:
@@ -24,6 +28,9 @@ OLD, NEW = 8, 5
 MAKERS: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(OLD),
     "lance": lambda folder: LanceStore(folder, OLD),
+    "zvec": lambda folder: ZvecStore(folder, OLD),
+    "milvus-lite": lambda folder: MilvusStore(Place.of(f"milvus://{folder}.db"), OLD),
+    "milvus": lambda _: empty_store(OLD),
 }
 
 
@@ -38,6 +45,8 @@ def store(empty: Store) -> Iterator[Store]:
     empty.write_meta({"model": "old"})
     empty.upsert([item(n, **({"price": float(n)} if n < 3 else {})) for n in range(10)], vectors(range(10), OLD))
     yield empty
+    if isinstance(empty, MilvusStore):
+        forget(empty)
     empty.close()
 
 

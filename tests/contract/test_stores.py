@@ -13,12 +13,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from milvus_here import empty_store, forget
 
 from bouba.errors import AttributeTypeError, GalleryMissing, StoreError
 from bouba.stores import Store
 from bouba.stores.lance import LanceStore, upkeep
 from bouba.stores.memory import MemoryStore
+from bouba.stores.milvus import MilvusStore
+from bouba.stores.place import Place
 from bouba.stores.where import And, Compare, Field, Has, In, IsNull, Like, Not, Or, Where, parse_where
+from bouba.stores.zvec import ZvecStore
 from bouba.types import ITEM_FIELDS, AttributeType, AttributeValue, Item
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ DIM = 8
 MAKERS: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(DIM),
     "lance": lambda folder: LanceStore(folder, DIM),
+    "zvec": lambda folder: ZvecStore(folder, DIM),
+    "milvus-lite": lambda folder: MilvusStore(Place.of(f"milvus://{folder}.db"), DIM),
+    "milvus": lambda _: empty_store(DIM),
 }
 
 
@@ -35,6 +42,8 @@ MAKERS: dict[str, Callable[[Path], Store]] = {
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     made = MAKERS[request.param](tmp_path / "gallery")
     yield made
+    if isinstance(made, MilvusStore):
+        forget(made)
     made.close()
 
 
@@ -474,6 +483,32 @@ def test_lance_answers_like_memory(pair: tuple[MemoryStore, LanceStore], where: 
     assert lance.count(where) == memory.count(where)
     assert lance.search(query, 5, where) == memory.search(query, 5, where)
     assert gathered(lance, where) == gathered(memory, where)
+
+
+@pytest.fixture(scope="module", params=["milvus-lite", "milvus"])
+def milvus_pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[MemoryStore, MilvusStore]:
+    memory, milvus = MemoryStore(DIM), MAKERS[request.param](tmp_path_factory.mktemp("pair") / "gallery")
+    assert isinstance(milvus, MilvusStore)
+    items, vectors = random_items(400), unit(400)
+    for store in (memory, milvus):
+        store.upsert(items, vectors)
+        store.delete([one.id for one in items[50:60]])
+    return memory, milvus
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(where=wheres, seed=st.integers(0, 1000))
+def test_milvus_answers_like_memory(milvus_pair: tuple[MemoryStore, MilvusStore], where: Where, seed: int) -> None:
+    memory, milvus = milvus_pair
+    query = unit(1, seed)[0]
+    table = milvus._table()
+    assert table is not None
+    assert table.count(milvus._reader(table)._condition(where)) >= memory.count(where), "the server understands it"
+    assert milvus.count(where) == memory.count(where)
+    assert milvus.search(query, 5, where) == memory.search(query, 5, where)
+    assert gathered(milvus, where) == gathered(memory, where)
 
 
 def gathered(store: Store, where: Where) -> dict[str, Item]:

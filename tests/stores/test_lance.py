@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ import pytest
 
 from bouba.errors import GalleryBroken, GalleryMissing, StoreError, StoreUnavailable
 from bouba.stores import open_store
-from bouba.stores.lance import LanceStore, upkeep
+from bouba.stores.lance import LanceStore, nearest, settings, upkeep
 from bouba.stores.memory import MemoryStore
 from bouba.stores.where import parse_where
 from bouba.types import ITEM_FIELDS, Item
@@ -330,9 +332,97 @@ def test_rows_outside_the_index_are_found_then_indexed(large: tuple[MemoryStore,
     lance.maintain()
     assert lance.search(fresh[5], 1)[0].item == items[5]
     dataset = newest(lance)
+    assert {index.name: len(index.segments) for index in dataset.describe_indices()}[upkeep.VECTOR_INDEX] == 1
     covered = {
         number for index in dataset.describe_indices() for part in index.segments for number in part.fragment_ids
     }
     assert covered >= {fragment.fragment_id for fragment in dataset.get_fragments()}
     assert lance.delete([one.id for one in items]) == 1200
     assert lance.search(fresh[5], 1)[0].item != items[5]
+
+
+@pytest.fixture(scope="module")
+def divided(large: tuple[MemoryStore, LanceStore]) -> Iterator[tuple[MemoryStore, LanceStore]]:
+    """The same with an index of so many partitions that a search reads some of them only, as in a large gallery."""
+    memory, lance = large
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "ROWS_PER_PARTITION", 20)
+        table = lance._table
+        table.commit(lambda dataset: dataset.drop_index(upkeep.VECTOR_INDEX))
+        lance.maintain()
+        assert nearest.probes(6000, None) < 0.4 * settings.partitions(6000)
+        yield memory, lance
+
+
+@pytest.mark.parametrize(("filter", "fitting"), [("price = 7", 60), ("price < 30", 1800)])
+def test_of_few_items_that_fit_none_is_missed(
+    divided: tuple[MemoryStore, LanceStore], filter: str, fitting: int
+) -> None:
+    memory, lance = divided
+    where = parse_where(filter, lance.fields())
+    assert memory.count(where) == fitting
+    for query in unit(10, 64, seed=3):
+        assert lance.search(query, 20, where) == memory.search(query, 20, where)
+
+
+def test_a_filter_that_many_fit_goes_through_the_index(
+    divided: tuple[MemoryStore, LanceStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, lance = divided
+    monkeypatch.setattr(nearest, "FEW", 10)
+    for filter in ("half = 1", "price = 7"):  # of the second, fewer fit in the partitions read than are wanted
+        where = parse_where(filter, lance.fields())
+        for query in unit(10, 64, seed=4):
+            exact, hits = memory.search(query, 40, where), lance.search(query, 40, where)
+            assert len(hits) == 40
+            assert len({h.item.id for h in exact} & {h.item.id for h in hits}) >= 25
+
+
+def test_what_fits_is_found_where_nothing_near_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name, value in (
+        (upkeep, "INDEX_FROM_ROWS", 2000), (settings, "ROWS_PER_PARTITION", 20),
+        (nearest, "FEW", 1), (nearest, "AMPLE", 1), (nearest, "FILTERED", 1),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    vectors = unit(2000, 16)
+    vectors[:, 0] = np.where(np.arange(2000) < 200, -5, 5)  # what fits is on the other side
+    store = LanceStore(tmp_path / "gallery", 16)
+    store.upsert([item(n, **({"far": 1.0} if n < 200 else {})) for n in range(2000)], vectors)
+    store.maintain()
+    where, query = parse_where("far = 1", store.fields()), np.eye(16, dtype=np.float32)[0]
+    assert nearest._way(2000, 200, 9)["nprobes"] < 90 * 2000 / 20 / 100  # fewer than the partitions of the others
+    best = np.lexsort((np.arange(200), -np.round(vectors[:200] @ query, 9)))[:5]
+    assert [hit.item for hit in store.search(query, 5, where)] == [item(n, far=1.0) for n in best.tolist()]
+
+
+def test_a_text_of_few_values_has_a_bitmap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "INDEX_FROM_ROWS", 200)
+    store = LanceStore(tmp_path / "gallery", DIM)
+    items = [replace(item(n), attributes={"kind": "ab"[n % 2], "title": f"photo {n}"}) for n in range(200)]
+    store.upsert(items, unit(200))
+    store.maintain()
+    kinds = {index.name: index.index_type.lower() for index in newest(store).describe_indices()}
+    assert (kinds["attr_kind_idx"], kinds["attr_title_idx"]) == ("bitmap", "btree")
+    assert store.count(parse_where('kind = "a"', store.fields())) == 100
+
+
+def test_files_of_medium_length_are_merged_to_full_ones_that_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, rows in (("SMALL_ROWS", 4), ("FULL_ROWS", 16), ("MEDIUM_FILES", 3)):
+        monkeypatch.setattr(upkeep, name, rows)
+    store = LanceStore(tmp_path / "gallery", DIM)
+
+    def grow(first: int, last: int) -> list[int]:
+        for start in range(first, last, 5):
+            store.upsert([item(n) for n in range(start, start + 5)], unit(5, seed=start))
+        store.maintain()
+        return [fragment.metadata.physical_rows for fragment in newest(store).get_fragments()]
+
+    assert grow(0, 10) == [5, 5]  # as yet too few to be worth it
+    assert grow(10, 40) == [20, 20]
+    assert grow(40, 45) == [20, 20, 5]
+    grown = grow(45, 160)  # a full file of so many rows has 32
+    assert max(grown) >= 32
+    assert len(grown) <= 2 * upkeep.FULL_FILES
+    assert store.count() == 160

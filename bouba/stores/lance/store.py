@@ -20,11 +20,13 @@ from bouba.errors import GalleryMissing, StoreUnavailable
 from bouba.stores import Found
 from bouba.stores.batch import best_first, checked_batch, checked_query
 from bouba.stores.lance.folder import GalleryFolder
+from bouba.stores.lance.keeper import Keeper
+from bouba.stores.lance.nearest import Nearest
+from bouba.stores.lance.settings import DEFAULT, Settings
 from bouba.stores.lance.sql import IDS_AT_ONCE, ids_sql, where_sql
 from bouba.types import AttributeType, Item
 
 if TYPE_CHECKING:
-    import lance
     import pyarrow as pa
 
     from bouba.stores.lance.shadow import LanceShadow
@@ -32,17 +34,14 @@ if TYPE_CHECKING:
     from bouba.stores.where.tree import Where
     from bouba.types import Vectors
 
-PROBES = 128  # partitions of the vector index that a search reads
-REFINE = 5  # times k candidates of the index that are compared exactly
-SPARE = 4  # further hits asked of the index, so that ties at the end are settled by id
-
 
 class LanceStore:
     """`dim` is needed to create a gallery, not to open one. Nothing is read before the first use."""
 
-    def __init__(self, folder: str | os.PathLike[str], dim: int | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str], dim: int | None = None, settings: Settings = DEFAULT) -> None:
         self._folder = GalleryFolder(folder)
-        self._dim = dim
+        self._dim, self._settings = dim, settings
+        self._keeper, self._nearest = Keeper(self._folder, settings), Nearest()
         self._lock = threading.Lock()
         self._opened: LanceTable | None = None
 
@@ -52,7 +51,7 @@ class LanceStore:
         from bouba.stores.lance.table import LanceTable
 
         with self._lock:
-            self._opened = self._opened or LanceTable(self._folder, self._dim)
+            self._opened = self._opened or LanceTable(self._folder, self._dim, self._settings)
             return self._opened
 
     def read_meta(self) -> dict[str, Any] | None:
@@ -68,7 +67,7 @@ class LanceStore:
         self._folder.update_meta(change)
 
     def successor(self) -> LanceStore | None:
-        return None if self._folder.is_current() else LanceStore(self._folder.path)
+        return None if self._folder.is_current() else LanceStore(self._folder.path, settings=self._settings)
 
     @contextlib.contextmanager
     def shadow(self, dim: int | None = None) -> Iterator[LanceShadow]:
@@ -99,6 +98,7 @@ class LanceStore:
         if settled:
             with self._folder.errors():
                 self._table.write(lambda dataset: merge_rows(dataset, settled, matrix))
+                self._keeper.written(self._table)
 
     def delete(self, ids: Sequence[str]) -> int:
         from bouba.stores.lance.changes import delete_rows
@@ -134,7 +134,7 @@ class LanceStore:
             dataset = self._table.current()
             if dataset is None or k <= 0:
                 return []
-            table = _nearest(dataset, query, k, where)
+            table = self._nearest.search(dataset, query, k, where)
             rows = to_vectors(table)
             ranked = best_first(table["id"].to_pylist(), rows, query, k)
             items = to_items(table.take(pa.array([row for row, _ in ranked], pa.int64())))
@@ -166,10 +166,8 @@ class LanceStore:
             return int(dataset.count_rows(filter=where_sql(where) if where is not None else None))
 
     def maintain(self) -> None:
-        from bouba.stores.lance.upkeep import maintain
-
         with self._folder.errors():
-            maintain(self._table, self._folder)
+            self._keeper.maintain(self._table)
 
     def close(self) -> None:
         """Lets go of the open version; the store opens again when it is used again."""
@@ -191,21 +189,3 @@ class LanceStore:
         for start in range(0, len(distinct), IDS_AT_ONCE):
             condition = ids_sql(distinct[start : start + IDS_AT_ONCE])
             yield dataset.to_table(columns=columns, filter=condition)
-
-
-def _nearest(dataset: lance.LanceDataset, query: Vectors, k: int, where: Where | None) -> pa.Table:
-    """At least the k nearest, with their vectors, in no order that counts."""
-    wanted = k + SPARE
-    while True:
-        nearest = {"column": "vector", "q": query, "k": wanted, "metric": "dot", "nprobes": PROBES}
-        table = dataset.to_table(
-            columns=[*dataset.schema.names, "_distance"],
-            nearest={**nearest, "refine_factor": REFINE},
-            filter=where_sql(where) if where is not None else None,
-            prefilter=True,
-        )
-        distances = np.sort(table["_distance"].to_numpy())
-        tied_to_the_end = len(distances) == wanted and distances[-1] - distances[k - 1] < 1e-6
-        if not tied_to_the_end:
-            return table
-        wanted *= 4  # a run of equal pictures: ask on until it ends, or nothing is left

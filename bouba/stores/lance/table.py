@@ -22,6 +22,7 @@ import pyarrow as pa
 from bouba.errors import GalleryBroken, GalleryMissing, StoreError
 from bouba.stores.lance.folder import GalleryFolder
 from bouba.stores.lance.records import dim_of, new_schema
+from bouba.stores.lance.settings import DEFAULT, Settings
 
 REFRESH_S = 0.25  # another process's write is seen at most this much later
 _ATTEMPTS = 6
@@ -30,8 +31,9 @@ T = TypeVar("T")
 
 
 class LanceTable:
-    def __init__(self, folder: GalleryFolder, dim: int | None) -> None:
+    def __init__(self, folder: GalleryFolder, dim: int | None, settings: Settings = DEFAULT) -> None:
         self._folder, self._dim = folder, dim
+        self._caches = settings.caches()
         self._mutex = threading.Lock()
         self._snapshot: lance.LanceDataset | None = None
         self._refreshed = 0.0
@@ -94,7 +96,8 @@ class LanceTable:
         if self._dim is None:
             raise StoreError(f"{self._folder.path}: a new gallery needs to know the length of its vectors (dim).")
         schema = new_schema(self._dim)
-        return lance.write_dataset(schema.empty_table(), str(self._folder.table), schema=schema, mode="create")
+        lance.write_dataset(schema.empty_table(), str(self._folder.table), schema=schema, mode="create")
+        return lance.dataset(str(self._folder.table), **self._caches)
 
     def _open(self) -> lance.LanceDataset | None:
         path = self._folder.table
@@ -105,7 +108,7 @@ class LanceTable:
                     "Restore it from a backup, or delete the folder and add the pictures again."
                 )
             return None
-        dataset = lance.dataset(str(path))
+        dataset = lance.dataset(str(path), **self._caches)
         self._check(dataset.schema)
         self._folder.sweep()
         return dataset

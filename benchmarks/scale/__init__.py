@@ -1,0 +1,1 @@
+"""How the stores do as a gallery grows: `python -m benchmarks.scale`."""
