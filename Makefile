@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test slow check bench format clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/python -m examples.demo
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -m "not slow"
+
+slow: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -q -m slow
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -29,6 +32,10 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.negation
 	$(BIN)/python -m benchmarks.feedback
 	$(BIN)/python -m benchmarks.words
+	$(BIN)/python -m benchmarks.scale --items 100000
+	$(BIN)/python -m benchmarks.encoding
+	$(BIN)/python -m benchmarks.compression
+	$(BIN)/python -m benchmarks.copying
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

@@ -2,7 +2,21 @@
 
 Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 70 a bug in bouba, 130 stopped by Ctrl-C."""
 
-from bouba.cli import audit, concept, duplicates, evaluate, explain, gallery, migrate, models, search, train  # noqa: F401  they register their commands
+from bouba.cli import (  # noqa: F401  they register their commands
+    audit,
+    concept,
+    copy,
+    duplicates,
+    evaluate,
+    explain,
+    gallery,
+    migrate,
+    models,
+    plan,
+    search,
+    train,
+    tune,
+)
 from bouba.cli.base import commands, main
 
 __all__ = ["commands", "main"]

@@ -45,7 +45,7 @@ def _fail(message: str, code: int) -> None:
 def gallery_option(command: _F) -> _F:
     return click.option(
         "--gallery", "-g", "uri", default="./.bouba", envvar="BOUBA_GALLERY", show_default=True, show_envvar=True,
-        metavar="PLACE", help="The gallery: a folder's path.",
+        metavar="PLACE", help="The gallery: a folder's path, or milvus://HOST/NAME and others.",
     )(command)  # fmt: skip
 
 

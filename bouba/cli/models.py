@@ -87,5 +87,8 @@ def _print(model: dict[str, Any]) -> None:
     click.echo(f"{model['name']} {model['version']}  {model['dim']} dimensions, {model['bytes'] / 1e6:.1f} MB")
     click.echo(f"  folder   {model['folder']}")
     click.echo(f"  licence  {model['licence']}")
+    if model["runs"]["tuned"]:
+        towers = ", ".join(f"{tower} on {model['runs'][tower]['provider']}" for tower in ("image", "text"))
+        click.echo(f"  tuned    {towers}; `bouba tune --reset` undoes it")
     for data in model["trained_on"]:
         click.echo(f"  data     {data.get('name')}: {data.get('rows')} rows; {data.get('terms')}")

@@ -1,10 +1,11 @@
-"""A model folder, run through ONNX Runtime: decoded text and images in, unit vectors out."""
+"""A model folder, run as ONNX graphs: decoded text and images in, unit vectors out."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from importlib.resources import files
 from io import BytesIO
@@ -14,19 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bouba.encoders.manifest import CELLS, GRID, Manifest, read_checked, read_manifest
+from bouba.encoders.picture import fit_picture as fit_picture
+from bouba.encoders.runtime import Graph, Refused, open_graph
+from bouba.encoders.setting import CPU, Setting, Settings, read_settings
 from bouba.encoders.sound import Heard, SoundClass, cut, pooled
 from bouba.errors import ModelBroken, ModelMissing
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
     from PIL.Image import Image
     from tokenizers import Encoding, Tokenizer
 
     from bouba.types import Pixels, Samples, Vectors
 
 BUILTIN = "builtin"
-IMAGE_BATCH = 32  # images a graph run; larger gains nothing on a CPU and costs memory
-TEXT_BATCH = 32
+ON_CPU = Setting(CPU)  # for what is asked seldom, or one by one
 
 
 def load_model(source: str | Path | None = None) -> Model:
@@ -49,36 +51,18 @@ def models_folder() -> Path:
     return user_data_path("bouba", appauthor=False) / "models"
 
 
-def fit_picture(
-    rgb: Image,
-    size: int,
-    resize: Literal["squash", "crop"],
-    interpolation: Literal["bilinear", "bicubic"],
-    *,
-    box: tuple[float, float, float, float] | None = None,
-) -> Pixels:
-    """An RGB picture as uint8 [size, size, 3]: all of it squashed, its middle square, or the part `box` (pixels, left
-    top right bottom)."""
-    from PIL.Image import Resampling
-
-    filter_ = Resampling.BILINEAR if interpolation == "bilinear" else Resampling.BICUBIC
-    if box is None and resize == "crop":
-        side = min(rgb.size)
-        left, top = (rgb.width - side) / 2, (rgb.height - side) / 2
-        box = (left, top, left + side, top + side)
-    return np.asarray(rgb.resize((size, size), filter_, box=box))
-
-
 class Model:
     """Text and images to vectors of one shared space: float32 [n, dim], rows of length 1.
 
     The same input gives the same vector whatever else is in its batch. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, source: str) -> None:
+    def __init__(self, folder: Path, source: str, settings: Settings | None = None) -> None:
+        """`settings`: how its towers are run; None for what was measured on this machine, else the defaults."""
         self.folder = folder
         self.source = source  # what `load_model` needs to find it again
         self.manifest: Manifest = read_manifest(folder)
-        self._sessions: dict[str, InferenceSession] = {}
+        self._given = settings
+        self._graphs: dict[tuple[str, Setting], Graph] = {}
         self._loading = threading.Lock()
 
     @property
@@ -102,8 +86,13 @@ class Model:
         """Whether it has a sound tower."""
         return self.manifest.sound is not None
 
+    @cached_property
+    def settings(self) -> Settings:
+        """How its towers are run, see `bouba.encoders.setting`."""
+        return self._given or read_settings(self.manifest.fingerprint).forced()
+
     def describe(self) -> dict[str, Any]:
-        """JSON-ready facts: name, version, dim, licence, folder, size, data it was trained on."""
+        """JSON-ready facts: name, version, dim, licence, folder, size, data it was trained on, how it runs."""
         files = [self.folder / name for name in self.manifest.files]
         return {
             "name": self.name,
@@ -115,6 +104,7 @@ class Model:
             "hears": self.hears,
             "bytes": sum(file.stat().st_size for file in files if file.is_file()),
             "trained_on": self.manifest.trained_on,
+            "runs": asdict(self.settings),
         }
 
     def prepare_image(self, rgb: Image) -> Pixels:
@@ -124,9 +114,10 @@ class Model:
 
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Vectors:
         """Prepared pictures to vectors [n, dim]."""
+        file, setting = self.manifest.image.file, self.settings.image
         parts = [
-            self._run(self.manifest.image.file, {"pixels": np.stack(pixels[i : i + IMAGE_BATCH])})
-            for i in range(0, len(pixels), IMAGE_BATCH)
+            self._run(file, setting, {"pixels": np.stack(pixels[i : i + setting.batch])})
+            for i in range(0, len(pixels), setting.batch)
         ]
         return self._stacked(parts)
 
@@ -138,9 +129,10 @@ class Model:
             raise ModelMissing(f"{self.name} {self.version} has no grid: its image tower gives one vector a picture.")
         shape = (*tower.grid, self.dim)
         parts = [np.zeros((0, *shape), np.float32)]
-        for start in range(0, len(pixels), IMAGE_BATCH):
-            feed = {"pixels": np.stack(pixels[start : start + IMAGE_BATCH]), CELLS: np.array(True)}
-            cells = np.asarray(self._session(tower.file).run([GRID], feed)[0], np.float32)
+        graph = self._graph(tower.file, ON_CPU)  # OpenVINO takes an input with a default for a constant
+        for start in range(0, len(pixels), ON_CPU.batch):
+            feed = {"pixels": np.stack(pixels[start : start + ON_CPU.batch]), CELLS: np.array(True)}
+            cells = np.asarray(graph.run([GRID], feed)[0], np.float32)
             self._check(cells, shape)
             parts.append(_unit(cells))
         return np.concatenate(parts)
@@ -177,10 +169,10 @@ class Model:
                 f"{self.name} {self.version} has no sound tower: it finds pictures by text and by picture. "
                 "Speech can still be asked with --as speech."
             )
-        session, parts = self._session(tower.file), []
+        graph, parts = self._graph(tower.file, ON_CPU), []
         # One at a time, which costs hardly more: a product of another shape is rounded in another way.
         for window in cut(samples, tower.window, tower.hop):
-            parts.append(session.run(["embedding", "scores"], {"waveform": np.ascontiguousarray(window[None])}))
+            parts.append(graph.run(["embedding", "scores"], {"waveform": np.ascontiguousarray(window[None])}))
         embeddings, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
         self._check(embeddings, (self.dim,))
         return pooled(embeddings, scores, self._sound_classes, tower.hop / tower.rate)
@@ -230,23 +222,23 @@ class Model:
     def _encode_windows(self, windows: list[Encoding]) -> Vectors:
         """Windows of like length share a batch, so that little is spent on padding."""
         order = sorted(range(len(windows)), key=lambda i: len(windows[i].ids))
-        out = np.empty((len(windows), self.dim), np.float32)
-        for start in range(0, len(order), TEXT_BATCH):
-            batch = order[start : start + TEXT_BATCH]
+        out, setting = np.empty((len(windows), self.dim), np.float32), self.settings.text
+        for start in range(0, len(order), setting.batch):
+            batch = order[start : start + setting.batch]
             width = max(len(windows[i].ids) for i in batch)
             ids = np.zeros((len(batch), width), np.int64)
             mask = np.zeros((len(batch), width), np.int64)
             for row, i in enumerate(batch):
                 ids[row, : len(windows[i].ids)] = windows[i].ids
                 mask[row, : len(windows[i].ids)] = 1
-            out[batch] = self._run(self.manifest.text.file, {"input_ids": ids, "attention_mask": mask})
+            out[batch] = self._run(self.manifest.text.file, setting, {"input_ids": ids, "attention_mask": mask})
         return out
 
     def _stacked(self, parts: list[Vectors]) -> Vectors:
         return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
 
-    def _run(self, file: str, inputs: dict[str, Any]) -> Vectors:
-        vectors = np.asarray(self._session(file).run(["embedding"], inputs)[0], np.float32)
+    def _run(self, file: str, setting: Setting, inputs: dict[str, Any]) -> Vectors:
+        vectors = np.asarray(self._graph(file, setting).run(["embedding"], inputs)[0], np.float32)
         self._check(vectors, (self.dim,))
         return _unit(vectors)
 
@@ -269,24 +261,24 @@ class Model:
             raise ModelBroken(f"{self.folder / tower.tokenizer} is not a tokenizer: {error}.") from error
         return tokenizer
 
-    def _session(self, file: str) -> InferenceSession:
+    def provider_of(self, tower: Literal["image", "text"]) -> str:
+        """Which provider runs a tower, loading it if need be: another than its setting's where that could not start."""
+        if tower == "image":
+            return self._graph(self.manifest.image.file, self.settings.image).provider
+        return self._graph(self.manifest.text.file, self.settings.text).provider
+
+    def _graph(self, file: str, setting: Setting) -> Graph:
         with self._loading:
-            if file not in self._sessions:
-                self._sessions[file] = self._load(file)
-            return self._sessions[file]
+            if (file, setting) not in self._graphs:
+                self._graphs[file, setting] = self._load(file, setting)
+            return self._graphs[file, setting]
 
-    def _load(self, file: str) -> InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # Idle threads that spin would take the cores from the decoders that run beside the encoder.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    def _load(self, file: str, setting: Setting) -> Graph:
         data = read_checked(self.folder, file, self.manifest.sha256[file])
         try:
-            return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no public base class
-            raise ModelBroken(f"{self.folder / file} is no graph that ONNX Runtime can run: {error}") from error
+            return open_graph(data, setting)
+        except Refused as error:
+            raise ModelBroken(f"{self.folder / file} is no graph that ONNX Runtime can run: {error}.") from error
 
 
 def _unit(vectors: Vectors) -> Vectors:

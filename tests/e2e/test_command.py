@@ -204,8 +204,8 @@ def test_every_command_has_help_with_its_name() -> None:
     from bouba.cli import commands
 
     assert set(commands.commands) == {
-        "add", "audit", "calibrate", "concept", "duplicates", "evaluate", "explain", "export", "info", "list", "listen",
-        "migrate", "models", "remove", "search", "show", "train", "watch",
+        "add", "audit", "calibrate", "concept", "copy", "duplicates", "evaluate", "explain", "export", "info", "list",
+        "listen", "migrate", "models", "remove", "search", "show", "train", "watch",
     }  # fmt: skip
     assert all(c.help for c in commands.commands.values())
 

@@ -13,6 +13,7 @@ from sound_files import chirps, write_sound
 
 import bouba
 from bouba.cli import commands
+from bouba.copying import CopyReport
 from bouba.ingest import Report
 from bouba.migrate import MigrationReport
 from bouba.training import config
@@ -69,6 +70,7 @@ def test_json_keys_of_a_hit_are_documented() -> None:
     [
         ("audit", Audit("d", "m", 0, (), Share(0.0, 0.0, 0.0)).to_dict(1)),
         ("migrate", MigrationReport("m").to_dict()),
+        ("copy", CopyReport("", "").to_dict()),
         ("add", {**Report().to_dict(), "items": 0}),
     ],
 )

@@ -24,21 +24,37 @@ ALLOWED = {
     "rows": BASE | {"encoders", "ranking"},
     "ingest": BASE | {"media", "encoders", "stores", "rows"},
     "query": BASE | {"media", "encoders", "stores", "ranking", "rows"},
-    "origin": BASE | {"encoders", "rows"},
+    "narrow": BASE | {"encoders", "ranking"},
+    "origin": BASE | {"encoders", "rows", "narrow"},
     "concepts": BASE | {"media", "stores", "query"},
-    "gallery": BASE | {"encoders", "stores", "ingest", "origin", "query", "rows", "concepts"},
+    "gallery": BASE | {"encoders", "stores", "ingest", "origin", "query", "rows", "concepts", "narrow"},
+    "plan": BASE | {"stores", "ranking"},
+    "tune": BASE | {"media", "encoders"},
     "watch": BASE | {"gallery", "ingest"},
     "sheet": BASE,
     "overlay": BASE | {"ranking"},
     "explain": BASE | {"media", "encoders", "ranking", "ingest", "gallery", "overlay"},
-    "export": BASE | {"gallery"},
+    "copying": BASE | {"stores", "origin", "rows", "gallery"},
+    "export": BASE | {"gallery", "origin", "copying"},
     "duplicates": BASE | {"stores", "ranking", "ingest", "query", "gallery", "sheet"},
     "migrate": BASE | {"media", "encoders", "stores", "ingest", "origin", "gallery", "rows"},
     "evaluation": BASE | {"media", "encoders", "query", "ingest", "gallery"},
     "training": BASE | {"media", "encoders", "ranking", "evaluation"},
     "cli": BASE
-    | {"query", "gallery", "concepts", "ingest", "watch", "sheet", "explain", "overlay", "export", "duplicates"}
-    | {"migrate", "evaluation", "training", ""},
+    | {
+        "encoders",
+        "query",
+        "gallery",
+        "concepts",
+        "ingest",
+        "watch",
+        "sheet",
+        "explain",
+        "overlay",
+        "export",
+        "duplicates",
+    }
+    | {"copying", "plan", "tune", "migrate", "evaluation", "training", ""},
     "__main__": {"cli"},
     "": BASE | {"encoders", "gallery", "ingest"},
 }
@@ -53,6 +69,12 @@ ONLY_IN = {
     "matplotlib": {"training"},
     "msgspec": {"training"},
     "lance": {"stores"},
+    "pymilvus": {"stores"},
+    "milvus_lite": {"stores"},
+    "zvec": {"stores"},
+    "ray": {"ingest"},
+    "fsspec": {"media"},
+    "openvino": {"encoders"},
     "onnxruntime": {"encoders", "training"},
     "av": {"media"},
     "faster_whisper": {"encoders"},
@@ -93,7 +115,22 @@ def test_imports_go_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["bouba", "bouba.cli"])
 def test_import_is_light(module: str) -> None:
-    heavy = ["numpy", "PIL", "lance", "pyarrow", "onnxruntime", "tokenizers", "torch", "urllib3", "watchfiles"]
+    heavy = [
+        "numpy",
+        "PIL",
+        "lance",
+        "pyarrow",
+        "onnxruntime",
+        "tokenizers",
+        "torch",
+        "urllib3",
+        "watchfiles",
+        "fsspec",
+        "ray",
+        "pymilvus",
+        "grpc",
+        "zvec",
+    ]
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
