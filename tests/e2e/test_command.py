@@ -205,7 +205,7 @@ def test_every_command_has_help_with_its_name() -> None:
 
     assert set(commands.commands) == {
         "add", "audit", "calibrate", "concept", "copy", "duplicates", "evaluate", "explain", "export", "info", "list",
-        "listen", "migrate", "models", "remove", "search", "show", "train", "watch",
+        "listen", "migrate", "models", "plan", "remove", "search", "show", "train", "tune", "watch",
     }  # fmt: skip
     assert all(c.help for c in commands.commands.values())
 
