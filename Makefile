@@ -9,7 +9,7 @@ demo: $(VENV)/.ready-demo
 	$(BIN)/python -m examples.demo
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not slow"
 
 slow: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest -q -m slow

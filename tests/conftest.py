@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all that needs the Milvus server, so that there is one server."""
+    for item in items:
+        if re.search(r"milvus(?!-lite)", item.nodeid):
+            item.add_marker(pytest.mark.xdist_group("milvus"))
 
 
 @pytest.fixture(scope="session")
