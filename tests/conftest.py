@@ -20,6 +20,7 @@ settings.load_profile("patient")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process runs all that needs the Milvus server, so that there is one server."""
     for item in items:
