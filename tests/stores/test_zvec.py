@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -461,3 +461,68 @@ def test_a_migration_can_be_cancelled_whatever_is_left_of_it(store: ZvecStore, f
             shadow.sync()
         assert shadow.drop() is True
     assert (store.count(), _tables(folder)) == (4, ["items.zvec"])
+
+
+BUSY = """
+import sys, threading, numpy as np
+from bouba.stores import open_store
+from bouba.stores.zvec import index
+from bouba.types import Item
+index.TAIL_ROWS = 100
+store = open_store("zvec://" + sys.argv[1], 32)
+rng = np.random.default_rng(0)
+
+def add(start, count):
+    items = [Item(f"{n:032d}", "", 1, 1, 1, "") for n in range(start, start + count)]
+    store.upsert(items, rng.normal(size=(count, 32)).astype(np.float32))
+
+add(0, 600)
+store.maintain()
+add(600, 300)  # now there are two segments
+query = np.ones(32, np.float32)
+
+def ask():
+    for _ in range(15):
+        assert len(store.search(query, 10)) == 10
+
+threads = [threading.Thread(target=ask) for _ in range(12)]
+for thread in threads:
+    thread.start()
+for start in range(1000, 1500, 50):
+    add(start, 50)
+store.maintain()
+for thread in threads:
+    thread.join()
+store.close()
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", ""])
+def test_searches_in_two_segments_end_on_a_small_machine(folder: Path, threads: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": threads} if threads else dict(os.environ)
+    command = [sys.executable, "-c", BUSY, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_much_that_was_removed_is_forgotten(store: ZvecStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "TAIL_ROWS", 100)
+    fill(store, 1000)
+    store.maintain()
+    made: list[object] = []
+    optimize = type(_engine_table(store)).optimize
+    monkeypatch.setattr(type(_engine_table(store)), "optimize", lambda self: (made.append(1), optimize(self)))
+    store.delete([item(n).id for n in range(300)])
+    store.maintain()
+    assert not made
+    store.delete([item(n).id for n in range(300, 500)])
+    store.maintain()
+    store.maintain()
+    assert len(made) == 1
+    assert len(found(store, unit(1)[0], 1000)) == 500
+
+
+def _engine_table(store: ZvecStore) -> Any:
+    with store._table() as table:
+        assert table is not None
+        return table._index._table

@@ -7,13 +7,12 @@ left.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bouba.errors import StoreUnavailable
+from bouba.stores.zvec.engine import engine, searching
 from bouba.stores.zvec.facts import FACTS, OWN, SLOTS
 from bouba.stores.zvec.records import chunks
 
@@ -31,6 +30,7 @@ MOST_CANDIDATES = 2000  # beyond, all rows are compared: zvec's limit is 2,048, 
 AT_ONCE = 1000  # rows; zvec takes 1,024
 TAIL_ROWS = 10_000  # rows without a graph: as many cost a search about 1 ms
 TAIL_SHARE = 0.1  # of all: joining them to the graph costs a third of building it anew
+REMOVED_SHARE = 0.35  # zvec itself does nothing below 0.3
 VECTOR = "vector"
 
 
@@ -38,7 +38,7 @@ class VectorIndex:
     """zvec's table of numbered rows. Searches run while it is written to and tended."""
 
     def __init__(self, path: Path, dim: int, memory_mb: int | None) -> None:
-        zvec = _engine(memory_mb)
+        zvec = engine(memory_mb)
         self.is_new = not path.exists()
         option = zvec.CollectionOption(enable_mmap=memory_mb is None)
         if self.is_new:
@@ -70,15 +70,19 @@ class VectorIndex:
         ef = _candidates(wanted, among)
         how = HnswQueryParam(ef=min(ef, MOST_CANDIDATES), is_linear=ef > MOST_CANDIDATES, is_using_refiner=True)
         asked = Query(VECTOR, vector=query, param=how)
-        found = self._table.query(asked, topk=wanted, filter=condition, output_fields=[])
+        with searching:
+            found = self._table.query(asked, topk=wanted, filter=condition, output_fields=[])
         return [int(one.id) for one in found], [one.score for one in found]
 
-    def tend(self) -> None:
-        """Makes a graph of what has none, where that is worthwhile."""
+    def tend(self, removed: int) -> bool:
+        """Makes a graph of what has none, without what was removed since, if that is worthwhile; whether it was."""
         stats = self._table.stats
         tail = round(stats.doc_count * (1 - stats.index_completeness[VECTOR]))
-        if tail >= max(TAIL_ROWS, TAIL_SHARE * stats.doc_count):
+        worthwhile = tail >= max(TAIL_ROWS, TAIL_SHARE * stats.doc_count)
+        worthwhile |= removed >= max(TAIL_ROWS, REMOVED_SHARE * (stats.doc_count + removed))
+        if worthwhile:
             self._table.optimize()
+        return bool(worthwhile)
 
     def flush(self) -> None:
         self._table.flush()
@@ -111,15 +115,3 @@ def _schema(dim: int) -> zvec.CollectionSchema:
     graph = HnswIndexParam(MetricType.IP, LINKS, BUILD_CANDIDATES, QuantizeType.INT8)
     vector = VectorSchema(VECTOR, DataType.VECTOR_FP32, dim, graph)
     return CollectionSchema("items", [facts, *numbers], [vector])
-
-
-def _engine(memory_mb: int | None) -> Any:
-    try:
-        import zvec
-    except ImportError as error:
-        raise StoreUnavailable(
-            "A zvec:// gallery needs the package zvec, which is not installed: pip install 'bouba[zvec]'"
-        ) from error
-    with contextlib.suppress(RuntimeError):  # it was initialised before, once and for all
-        zvec.init(log_level=zvec.LogLevel.FATAL, memory_limit_mb=memory_mb, invert_to_forward_scan_ratio=1.0)
-    return zvec

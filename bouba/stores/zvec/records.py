@@ -37,7 +37,7 @@ CREATE TABLE vectors (row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE fields (name TEXT PRIMARY KEY, kind TEXT NOT NULL, slot TEXT);
 CREATE TABLE dropped (row INTEGER PRIMARY KEY);
 CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO numbers VALUES ('items', 0), ('indexed', 0), ('dim', %d);
+INSERT INTO numbers VALUES ('items', 0), ('indexed', 0), ('removed', 0), ('dim', %d);
 """
 
 
@@ -72,6 +72,11 @@ class Records:
     @property
     def indexed(self) -> int:
         return self._numbers["indexed"]
+
+    @property
+    def removed(self) -> int:
+        """Rows, since the graph was last made."""
+        return self._numbers["removed"]
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -165,6 +170,7 @@ class Writing:
             self._db.executemany(f"DELETE FROM {table} WHERE row = ?", ((row,) for row in rows))
         self._db.executemany("INSERT INTO dropped VALUES (?)", ((row,) for row in rows))
         self._add("items", -len(rows))
+        self._add("removed", len(rows))
         return rows
 
     def add_fields(self, fresh: Mapping[str, AttributeType]) -> None:
@@ -187,6 +193,9 @@ class Writing:
         newest = "(SELECT MAX(seq) FROM sqlite_sequence)"
         self._db.execute(f"UPDATE numbers SET value = COALESCE({newest}, 0) WHERE name = 'indexed'")
         self._db.execute("DELETE FROM dropped")
+
+    def forget_removed(self, count: int) -> None:
+        self._add("removed", -count)
 
     def _add(self, name: str, more: int) -> None:
         self._db.execute("UPDATE numbers SET value = value + ? WHERE name = ?", (more, name))

@@ -123,8 +123,12 @@ class ZvecTable:
             return self._compare_all(reader, query, k, where)
 
     def tend(self) -> None:
-        self._index.tend()
+        removed = self.records.removed
+        made = self._index.tend(removed)
         with self._writing:
+            if made:
+                with self.records.writing() as writing:
+                    writing.forget_removed(removed)
             self._settle()
 
     def close(self) -> None:
