@@ -18,6 +18,7 @@ from bouba.encoders.manifest import FORMAT, ImageTower, Manifest, TextTower
 from bouba.errors import TrainingError
 from bouba.training.export.card import model_card
 from bouba.training.export.convolutions import quantise_convolutions
+from bouba.training.export.faster import make_faster
 from bouba.training.export.graph import export_graph
 from bouba.training.export.grid import with_grid
 from bouba.training.export.parity import Parity, check_parity, torch_reference
@@ -133,6 +134,7 @@ def _image_graph(
         path = Path(scratch) / IMAGE
         pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
         export_graph(module, {"pixels": pixels}, ["embedding"], path)
+        make_faster(path, size)
         graph = quantise_convolutions(path, calibration, say) if precision == "int8" else onnx.load(path)
     return store_as(graph, precision)
 
