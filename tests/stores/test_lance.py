@@ -122,7 +122,7 @@ def test_reading_the_description_imports_no_engine(folder: Path) -> None:
 
 def test_the_folder_is_a_plain_lance_table(folder: Path) -> None:
     table = lance_engine.dataset(str(folder / "items.lance"))
-    assert table.schema.names == [*ITEM_FIELDS, "vector", "attr_n"]
+    assert table.schema.names == [*ITEM_FIELDS, "vector", "record", "attr_n"]
 
 
 def test_another_length_of_vectors_is_refused(folder: Path) -> None:

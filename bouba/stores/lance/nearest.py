@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from bouba.stores.where.tree import Where
     from bouba.types import Vectors
 
-REFINE = 5  # times k candidates of the index that are compared exactly
+REFINE = 3  # times k candidates of the index that are compared exactly
 SPARE = 4  # further hits asked of the index, so that ties at the end are settled by id
 FEW = 2_000  # items that fit a filter: comparing with them all costs no more than the index, and misses none
 RARE = 0.01  # a filter that fewer fit: the nearest lie in many partitions, of each of which it takes few rows
-PROBES, FILTERED, RARELY_FILTERED = 6.0, 10.0, 16.0  # partitions read, in roots of the number of partitions
+PROBES, FILTERED, RARELY_FILTERED = 4.0, 6.0, 10.0  # partitions read, in roots of the number of partitions
 FEWEST_PROBES = 32
 AMPLE = 4 * REFINE  # times k: so many items in the partitions read are enough to choose from
 ALL_CORES = -1
@@ -40,13 +40,15 @@ class Nearest:
 
     def search(self, dataset: lance.LanceDataset, query: Vectors, k: int, where: Where | None) -> pa.Table:
         """At least the k nearest, with their vectors, in no order that counts."""
+        from bouba.stores.lance.records import item_columns
+
         condition = where_sql(where) if where is not None else None
         fitting = self._count(dataset, condition) if condition is not None else None
         rows, wanted = dataset.count_rows(), k + SPARE
         way = _way(rows, fitting, wanted)
         while True:
             table = dataset.to_table(
-                columns=[*dataset.schema.names, "_distance"],
+                columns=[*item_columns(dataset.schema), "vector", "_distance"],
                 nearest={"column": "vector", "q": query, "k": wanted, "metric": "dot", **way},
                 filter=condition,
                 prefilter=True,

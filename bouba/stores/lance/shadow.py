@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from bouba.stores.batch import checked_batch
 from bouba.stores.lance.changes import delete_rows, merge_rows
 from bouba.stores.lance.folder import GALLERY, NEXT, GalleryFolder, table_name, table_number
-from bouba.stores.lance.records import columns_for, dim_of, fields_of, to_items, to_vectors
+from bouba.stores.lance.records import columns_for, dim_of, fields_of, item_columns, to_items, to_vectors
 from bouba.stores.lance.sql import ids_sql
 from bouba.stores.lance.table import LanceTable
 from bouba.stores.lance.upkeep import tend
@@ -70,13 +70,12 @@ class LanceShadow:
     def _copy_changes(self, source: lance.LanceDataset) -> None:
         """A row that changes moves to a new fragment, and fragments are numbered in the order of their making."""
         fresh = [fragment for fragment in source.get_fragments() if fragment.fragment_id > self._copied]
-        columns = [name for name in source.schema.names if name != "vector"]
-        scanner = source.scanner(columns=columns, fragments=fresh, batch_size=COPY_ROWS)
+        scanner = source.scanner(columns=item_columns(source.schema), fragments=fresh, batch_size=COPY_ROWS)
         for rows in scanner.to_batches() if fresh else ():
             theirs = {item.id: item for item in to_items(pa.Table.from_batches([rows]))}
             dataset = self._table.current()
             if theirs and dataset is not None:
-                mine = dataset.to_table(filter=ids_sql(list(theirs)))
+                mine = dataset.to_table(columns=[*item_columns(dataset.schema), "vector"], filter=ids_sql(list(theirs)))
                 old = to_items(mine)
                 changed = [n for n, item in enumerate(old) if item != theirs[item.id]]
                 self.put([theirs[old[n].id] for n in changed], to_vectors(mine)[changed])

@@ -117,7 +117,7 @@ class LanceStore:
 
         found: dict[str, tuple[Item, Vectors]] = {}
         with self._folder.errors():
-            for table in self._by_id(ids, None):
+            for table in self._by_id(ids):
                 items = to_items(table)
                 found |= {item.id: (item, row) for item, row in zip(items, to_vectors(table), strict=True)}
         there = [found[id] for id in ids if id in found]
@@ -146,14 +146,15 @@ class LanceStore:
         A scan may take 10 minutes while the gallery is written; files of older versions are then cleaned away."""
         import pyarrow as pa
 
-        from bouba.stores.lance.records import to_items, to_vectors
+        from bouba.stores.lance.records import item_columns, to_items, to_vectors
 
         with self._folder.errors():
             dataset = self._table.current()
             if dataset is None:
                 return
             condition = where_sql(where) if where is not None else None
-            scanner = dataset.scanner(filter=condition, batch_size=batch, strict_batch_size=True)
+            columns = [*item_columns(dataset.schema), "vector"]
+            scanner = dataset.scanner(columns=columns, filter=condition, batch_size=batch, strict_batch_size=True)
             for rows in scanner.to_batches():
                 table = pa.Table.from_batches([rows])
                 yield to_items(table), to_vectors(table)
@@ -181,10 +182,14 @@ class LanceStore:
             dataset = self._table.current() if self._dim is None else None
         return self._dim if dataset is None else dim_of(dataset.schema)
 
-    def _by_id(self, ids: Sequence[str], columns: list[str] | None) -> Iterator[pa.Table]:
+    def _by_id(self, ids: Sequence[str], columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """With these columns, or with all that items and vectors are read from."""
+        from bouba.stores.lance.records import item_columns
+
         dataset = self._table.current()
         if dataset is None:
             return
+        columns = columns or [*item_columns(dataset.schema), "vector"]
         distinct = list(dict.fromkeys(ids))
         for start in range(0, len(distinct), IDS_AT_ONCE):
             condition = ids_sql(distinct[start : start + IDS_AT_ONCE])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,8 @@ import numpy as np
 from bouba.errors import StoreError
 from bouba.stores.milvus.facts import facts_of
 from bouba.stores.milvus.keys import MAX_KEY, Keys
-from bouba.types import AttributeValue, Item
+from bouba.stores.record import from_record, to_record
+from bouba.types import Item
 
 if TYPE_CHECKING:
     from bouba.types import Vectors
@@ -31,7 +31,7 @@ ROW_BYTES = 200  # what a row takes on the wire, beside its texts and its vector
 
 def to_row(item: Item, vector: Vectors, keys: Keys, tenant: str) -> dict[str, Any]:
     """Raises StoreError for an item that no row can hold."""
-    record = _record(item)
+    record = to_record(item)
     facts = facts_of(item)
     _check(item, "its id", len(keys.of(item.id)), MAX_KEY)
     _check(item, "its record", len(record), PIECE_CHARACTERS * MAX_PIECES)
@@ -47,20 +47,7 @@ def to_row(item: Item, vector: Vectors, keys: Keys, tenant: str) -> dict[str, An
 
 
 def to_item(row: Mapping[str, Any], keys: Keys) -> Item:
-    record = json.loads("".join(row["record"]))
-    taken = record["taken"]
-    attributes = {name: _value(value) for name, value in record["attributes"].items()}
-    return Item(
-        keys.id(row["pk"]),
-        record["path"],
-        record["width"],
-        record["height"],
-        record["bytes"],
-        record["media_type"],
-        datetime.fromisoformat(taken) if taken else None,
-        record["phash"],
-        attributes,
-    )
+    return from_record(keys.id(row["pk"]), "".join(row["record"]))
 
 
 def to_matrix(rows: Sequence[Mapping[str, Any]], dim: int) -> Vectors:
@@ -73,26 +60,6 @@ def bytes_of(row: Mapping[str, Any]) -> int:
     """About what a row takes on the wire."""
     texts = sum(4 * len(piece) for piece in row["record"]) + len(json.dumps(row["facts"]))
     return ROW_BYTES + texts + int(row["vector"].nbytes)
-
-
-def _record(item: Item) -> str:
-    attributes = {
-        name: {"date": value.isoformat()} if isinstance(value, datetime) else value
-        for name, value in item.attributes.items()
-    }
-    record = {**item.to_dict(), "attributes": attributes}
-    del record["id"]
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-
-
-def _value(value: Any) -> AttributeValue:
-    match value:
-        case {"date": str(moment)}:
-            return datetime.fromisoformat(moment)
-        case list():
-            return tuple(value)
-    kept: AttributeValue = value
-    return kept
 
 
 def _check(item: Item, what: str, length: int, limit: int) -> None:
