@@ -18,6 +18,7 @@ import numpy as np
 from bouba.errors import QueryError
 from bouba.gallery import Gallery, parts
 from bouba.ingest.reading import file_state
+from bouba.ingest.settling import is_there
 from bouba.ingest.sources import is_url
 from bouba.query.folding import fold_items
 from bouba.ranking.diversity import MAX_BITS, Words, hash_words, telling
@@ -222,7 +223,7 @@ def _files(item: Item, rows: Sequence[FileRow], seen: set[tuple[int, int]]) -> t
     unchanged = [row.path for row in rows if row.path and file_state(row.path) == (row.size, row.mtime_ns)]
     paths = sorted(unchanged, key=lambda path: (path != item.path, path))
     if not rows and item.path:
-        paths = [item.path] if is_url(item.path) or os.path.isfile(item.path) else []
+        paths = [item.path] if is_url(item.path) or is_there(item.path) else []
     return tuple(path for path in paths if is_url(path) or _is_new(path, seen))
 
 
@@ -230,7 +231,7 @@ def _is_new(path: str, seen: set[tuple[int, int]]) -> bool:
     try:
         stat = os.stat(path)
     except OSError:
-        return False
+        return is_there(path)  # within a tar or Parquet file, or in a bucket, where one path is one picture
     key = (stat.st_dev, stat.st_ino)
     new = key not in seen
     seen.add(key)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from packed_files import write_tar
 from PIL import Image
 
 import bouba
@@ -59,6 +60,15 @@ def test_copies_and_files_of_the_same_bytes(gallery: bouba.Gallery, save: Save, 
     assert (second.files, second.savable_bytes) == (2, (tmp_path / "pictures" / "nine.png").stat().st_size)
     assert first.to_dict()["items"][0]["files"] == [str(full)]
     assert len(gallery) == 9
+
+
+def test_a_copy_within_a_tar(gallery: bouba.Gallery, save: Save, tmp_path: Path) -> None:
+    small, full = save(1, "small.jpg", 0.5, quality=60), save(1, "full.png")
+    write_tar(
+        tmp_path / "more" / "shard.tar", [("a.jpg", small.read_bytes()), ("b.png", save(2, "b.png").read_bytes())]
+    )
+    gallery.add([full, tmp_path / "more"])
+    assert names(gallery) == [[["full.png"], ["a.jpg"]]]
 
 
 def test_no_groups(gallery: bouba.Gallery, photos: Path) -> None:

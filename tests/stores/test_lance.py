@@ -20,6 +20,7 @@ import pytest
 from bouba.errors import GalleryBroken, GalleryMissing, StoreError, StoreUnavailable
 from bouba.stores import open_store
 from bouba.stores.lance import LanceStore, nearest, settings, upkeep
+from bouba.stores.lance import folder as gallery_folder
 from bouba.stores.memory import MemoryStore
 from bouba.stores.where import parse_where
 from bouba.types import ITEM_FIELDS, Item
@@ -168,6 +169,19 @@ def test_missing_parts_are_damage_not_an_empty_gallery(folder: Path) -> None:
     (folder / "items.lance").rename(folder / "away")
     with pytest.raises(GalleryBroken, match=r"items\.lance is missing"):
         LanceStore(folder, DIM).count()
+
+
+def test_a_table_whose_maker_was_killed_before_it_was_described_is_no_gallery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery_folder, "BEGINNING_S", 0.0)
+    begun = LanceStore(tmp_path / "new", DIM)
+    begun._table.create()
+    assert begun.read_meta() is None
+    again = LanceStore(tmp_path / "new", DIM)
+    again.write_meta({"model": "m"})
+    again.upsert([item(1)], unit(1))
+    assert LanceStore(tmp_path / "new").count() == 1
 
 
 @pytest.mark.parametrize("part", ["data", "_versions"])

@@ -141,8 +141,14 @@ class GalleryFolder:
                     if self._description.name != GALLERY or not any(map(table_number, _names(self.path))):
                         return None
                 if time.monotonic() > deadline:
+                    if not any(map(self._has_rows, _names(self.path))):
+                        return None  # who made the table was killed before it was described
                     raise self._broken("gallery.json is missing, though there are items")
                 time.sleep(0.02)
+
+    def _has_rows(self, name: str) -> bool:
+        data = self.path / name / "data"
+        return table_number(name) > 0 and data.is_dir() and any(data.iterdir())
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
