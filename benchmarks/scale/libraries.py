@@ -1,7 +1,7 @@
 """Indexes without a store around them, for scale: numpy's exact scan and faiss, on one thread.
 
-python -m benchmarks.scale.libraries NAME FOLDER ITEMS QUERIES prints one JSON object; of the exact scan the times. What an index can set at
-search time is set to the least that finds GOAL of the ten nearest of the first questions.
+python -m benchmarks.scale.libraries NAME FOLDER ITEMS QUERIES prints one JSON object; of the exact scan the times.
+What an index can set at search time is set to the least that finds GOAL of the ten nearest of the first questions.
 """
 
 from __future__ import annotations

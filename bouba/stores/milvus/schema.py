@@ -46,7 +46,7 @@ class Index:
 # M and efConstruction: https://milvus.io/docs/hnsw.md; nlist: 4 x the root of a segment's 250,000 rows.
 INDEXES: Mapping[IndexName, Index] = {
     "flat": Index("FLAT", {}),
-    "hnsw": Index("HNSW", {"M": 24, "efConstruction": 200}, width="ef", least=128, per_hit=2.0),
+    "hnsw": Index("HNSW", {"M": 24, "efConstruction": 200}, width="ef", least=512, per_hit=4.0),
     "hnsw_sq": Index(
         "HNSW_SQ", {"M": 24, "efConstruction": 200, "sq_type": "SQ8"}, (2, 5), width="ef", least=160, per_hit=2.0
     ),

@@ -4,6 +4,7 @@ and there are the locks by which this machine's processes take turns."""
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 import uuid
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 REFRESH_S = 0.25  # another process's migration is seen at most this much later
 KEEP_S = 600.0  # a reader that started before a migration has this long to finish
 CLOSED_S = 120.0  # writers on other machines wait so long for the end of a migration
-FLUSH_ROWS = 5000  # as many new rows are worth an index of their own in a Milvus Lite file
+FLUSH_ROWS = 5000  # as many new rows are worth an index of their own
+FLUSH_S = 15.0  # servers refuse more than a flush of a collection in ten seconds
 
 
 class MilvusStore:
@@ -49,7 +51,7 @@ class MilvusStore:
         self._mutex = threading.RLock()
         self._opened: Table | None = None
         self._looked = 0.0
-        self._unflushed = 0
+        self._unflushed, self._flushed = 0, -math.inf
 
     def read_meta(self) -> dict[str, Any] | None:
         described = self._described()
@@ -135,14 +137,14 @@ class MilvusStore:
         return 0 if table is None else self._reader(table).count(where)
 
     def maintain(self) -> None:
-        """Milvus builds indexes and compacts by itself. Here: collections of earlier generations go, once nobody can be
-        reading them."""
+        """Milvus compacts by itself, and indexes what is flushed: for the rest a server has a rough index, which
+        misses one of ten. Here: a flush; and collections of earlier generations go once nobody can be reading them."""
         described = self._catalog.current()
         if described is None or self._opened is None or described.collection != self._opened.collection:
             return
-        if self._address.is_file and self._unflushed >= FLUSH_ROWS:
+        if self._unflushed >= FLUSH_ROWS and (self._address.is_file or time.monotonic() - self._flushed > FLUSH_S):
             self._opened.flush()
-            self._unflushed = 0
+            self._unflushed, self._flushed = 0, time.monotonic()
         since = self._catalog.note(described, "since")
         if since and time.time() - since > KEEP_S:
             self._catalog.sweep(described.collection)

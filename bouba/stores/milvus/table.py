@@ -134,6 +134,7 @@ class Table:
         return self._index_type
 
     def flush(self) -> None:
+        """Has what was written indexed, which a server begins now and Milvus Lite does at once."""
         self._connection.call(lambda client: client.flush(self.collection, timeout=LOAD_S))
 
     def _query(self, expression: str, fields: Sequence[str], options: Mapping[str, Any], strong: bool) -> list[Row]:
