@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check bench format clean
+.PHONY: demo test slow check bench browser format clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/python -m examples.demo
 
-test: $(VENV)/.ready-dev
+test: $(VENV)/.ready-dev browser
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not slow"
 
 slow: $(VENV)/.ready-dev
@@ -36,6 +36,10 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.encoding
 	$(BIN)/python -m benchmarks.compression
 	$(BIN)/python -m benchmarks.copying
+	$(BIN)/python -m benchmarks.serving
+
+browser:
+	sh tests/page/browser.sh
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bouba.client import Client
     from bouba.encoders import Model, load_model
     from bouba.errors import BoubaError
     from bouba.gallery import Gallery, open
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BoubaError": "bouba.errors",
+    "Client": "bouba.client",
     "Gallery": "bouba.gallery",
     "Hit": "bouba.types",
     "Item": "bouba.types",
@@ -37,6 +39,7 @@ _HOME = {
 
 __all__ = [
     "BoubaError",
+    "Client",
     "Gallery",
     "Hit",
     "Item",

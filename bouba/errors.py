@@ -18,6 +18,10 @@ BoubaError
 │   ├── ModelMissing        no such model folder or name
 │   ├── ModelBroken         files missing, changed or not a model
 │   └── ModelMismatch       a gallery made by one model is opened with another
+├── ServerError             a server cannot start, or a bouba server answered with an error
+│   ├── ServerUnavailable   it cannot be reached, is not ready, or took too long
+│   ├── ServerBusy          it has too much to do just now, or a key asked too often; try again later
+│   └── AccessDenied        no key, a wrong one, or one that may not do this
 └── StoreError
     ├── StoreUnknown        the URI names no store that bouba has
     ├── GalleryMissing      there is no gallery at that place
@@ -96,6 +100,22 @@ class ModelBroken(ModelError):
 
 class ModelMismatch(ModelError):
     """A gallery made by one model is opened with another."""
+
+
+class ServerError(BoubaError):
+    """A server cannot start, or one that was asked answered with an error."""
+
+
+class ServerUnavailable(ServerError):
+    """A server cannot be reached, is not ready, or took too long."""
+
+
+class ServerBusy(ServerError):
+    """A server has too much to do just now, or a key asked too often."""
+
+
+class AccessDenied(ServerError):
+    """A server wants a key, or another one."""
 
 
 class StoreError(BoubaError):

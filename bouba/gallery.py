@@ -84,6 +84,7 @@ class Gallery:
         self._generation = Answering(model, store, rows)  # replaced as a whole
         self._ledger = ledger
         self._taking_up = threading.Lock()
+        self._run_by: Callable[[Model], Model] = lambda model: model
         self._listener = Listener()
         self._words = Words(_beside(place, "words.sqlite"))
 
@@ -98,6 +99,17 @@ class Gallery:
         return self._generation.model
 
     @property
+    def folder(self) -> Path | None:
+        """Where this machine keeps what belongs to it, beside a store that may be elsewhere; None for memory://."""
+        return self._place.folder
+
+    def run_by(self, wrap: Callable[[Model], Model]) -> None:
+        """Have its model, and the next ones after migrations, run by what `wrap` makes of it, which gives the same
+        vectors."""
+        now, self._run_by = self._generation, wrap
+        self._generation = Answering(wrap(now.model), now.store, now.rows)
+
+    @property
     def _store(self) -> Store:
         return self._current().store
 
@@ -109,7 +121,7 @@ class Gallery:
                     meta = store.read_meta() or {}
                     model = own_model(self.uri, meta)
                     check_model(self.uri, meta, model)
-                    self._generation = Answering(model, store, Rows.of(meta, model))
+                    self._generation = Answering(self._run_by(model), store, Rows.of(meta, model))
         return self._generation
 
     def _write(self, change: Callable[[Answering], _T]) -> _T:

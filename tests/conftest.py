@@ -22,10 +22,12 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all that needs the Milvus server, so that there is one server."""
+    """One process runs all that needs the Milvus server, so that there is one server; one all that needs a browser."""
     for item in items:
         if re.search(r"milvus(?!-lite)", item.nodeid):
             item.add_marker(pytest.mark.xdist_group("milvus"))
+        elif "tests/page/" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group("page"))
 
 
 @pytest.fixture(scope="session")

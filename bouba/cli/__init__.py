@@ -10,10 +10,13 @@ from bouba.cli import (  # noqa: F401  they register their commands
     evaluate,
     explain,
     gallery,
+    keys,
+    mcp,
     migrate,
     models,
     plan,
     search,
+    serve,
     train,
     tune,
 )

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bouba.cli.base import commands, gallery_option, json_option, model_option, opened, print_json, short, where_option
+from bouba.cli.base import commands, gallery_option, json_option, model_option, print_json, short, where_option
 from bouba.cli.concept import item_ids
+from bouba.cli.remote import asked, server_options
 from bouba.types import Not, Query, Question, Result
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def _result_options(command: _F) -> _F:
     options = (
         gallery_option,
         model_option,
+        server_options,
         click.option("-k", "k", type=click.IntRange(1, 10_000), default=12, show_default=True, help="How many hits."),
         where_option,
         click.option("--min-probability", type=click.FloatRange(0, 1), metavar="P",
@@ -94,6 +96,7 @@ def search(
       bouba search beach --or lake --not people --not boats
       bouba search --image dress.jpg --and blue
       bouba search shoes --where 'price < 50 and brand in ("A", "B")' --json
+      bouba search a red car --server https://pictures.example.org --gallery press
     """
     if audio is None and (heard_as or transcript or results["window"]):
         raise click.UsageError("--as, --transcript and --window are about a recording: name it with --audio.")
@@ -132,11 +135,11 @@ def listen(seconds: float, heard_as: HeardAs | None, **results: Any) -> None:
 
 
 def _answer(
-    query: Question, *, uri: str, model: str | None, k: int, where: str | None, min_probability: float | None,
-    everything: bool, raw: bool, window: bool, sheet: Path | None, show: bool, as_json: bool, fetch: bool = False,
-    exact: bool = False, diverse: bool = False,
+    query: Question, *, uri: str, model: str | None, server: str | None, key_file: Path | None, k: int,
+    where: str | None, min_probability: float | None, everything: bool, raw: bool, window: bool, sheet: Path | None,
+    show: bool, as_json: bool, fetch: bool = False, exact: bool = False, diverse: bool = False,
 ) -> None:  # fmt: skip
-    with opened(uri, model) as gallery:
+    with asked(uri, model, server, key_file) as gallery:
         query = _with_ids(query, gallery)
         result = gallery.search(
             query, k=k, where=where, fetch=fetch, min_probability=min_probability, raw=raw, exact=exact, diverse=diverse

@@ -30,7 +30,7 @@ COMMAND, PYTHON, README, ARCHITECTURE, TRAINING = (
 
 def test_public_names_are_pinned() -> None:
     assert bouba.__all__ == [
-        "BoubaError", "Gallery", "Hit", "Item", "Model", "Query", "Report", "Result",
+        "BoubaError", "Client", "Gallery", "Hit", "Item", "Model", "Query", "Report", "Result",
         "__version__", "load_model", "open",
     ]  # fmt: skip
     assert all(getattr(bouba, name) is not None for name in bouba.__all__)

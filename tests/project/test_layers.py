@@ -40,6 +40,11 @@ ALLOWED = {
     "migrate": BASE | {"media", "encoders", "stores", "ingest", "origin", "gallery", "rows"},
     "evaluation": BASE | {"media", "encoders", "query", "ingest", "gallery"},
     "training": BASE | {"media", "encoders", "ranking", "evaluation"},
+    "server": BASE
+    | {"media", "encoders", "stores", "ranking", "query", "ingest", "concepts", "gallery", "narrow", "explain"}
+    | {"overlay", ""},
+    "client": BASE | {"media", "query", "ingest", ""},
+    "mcp": BASE | {"media", "client", "ingest", "gallery"},
     "cli": BASE
     | {
         "encoders",
@@ -54,9 +59,10 @@ ALLOWED = {
         "export",
         "duplicates",
     }
-    | {"copying", "plan", "tune", "migrate", "evaluation", "training", ""},
+    | {"copying", "plan", "tune", "migrate", "evaluation", "training", ""}
+    | {"client", "mcp", "server"},
     "__main__": {"cli"},
-    "": BASE | {"encoders", "gallery", "ingest"},
+    "": BASE | {"client", "encoders", "gallery", "ingest"},
 }
 ONLY_IN = {
     "torch": {"training"},
@@ -81,7 +87,13 @@ ONLY_IN = {
     "ai_edge_litert": {"training"},
     "sounddevice": {"cli"},
     "click": {"cli", "training"},
-    "urllib3": {"media"},
+    "urllib3": {"media", "client"},
+    "fastapi": {"server"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
+    "prometheus_client": {"server"},
+    "python_multipart": {"server"},
+    "mcp": {"mcp"},
     "watchfiles": {"watch"},
 }
 
