@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import milvus_here
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,10 +26,21 @@ SHARED = Path(__file__).parents[2] / "shared"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process runs all that needs the Milvus server, so that there is one server; one all that needs a browser."""
     for item in items:
-        if re.search(r"milvus(?!-lite)", item.nodeid):
+        if _needs_milvus(item):
             item.add_marker(pytest.mark.xdist_group("milvus"))
         elif "tests/page/" in item.nodeid:
             item.add_marker(pytest.mark.xdist_group("page"))
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures of the last test
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    alone = "PYTEST_XDIST_WORKER" in os.environ  # elsewhere these tests stand among others
+    if alone and _needs_milvus(item) and not (nextitem and _needs_milvus(nextitem)):
+        milvus_here.stop()
+
+
+def _needs_milvus(item: pytest.Item) -> bool:
+    return re.search(r"milvus(?!-lite)", item.nodeid) is not None
 
 
 @pytest.fixture(scope="session")

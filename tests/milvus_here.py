@@ -29,14 +29,20 @@ def running() -> MilvusServer:
 
 
 _why_not = functools.cache(why_not)
+_server = ExitStack()
+atexit.register(_server.close)
 
 
 @functools.cache
 def _running() -> MilvusServer:
-    stack = ExitStack()
-    server = stack.enter_context(MilvusServer(Path(tempfile.mkdtemp(prefix="milvus-")), brisk=True))
-    atexit.register(stack.close)
-    return server
+    return _server.enter_context(MilvusServer(Path(tempfile.mkdtemp(prefix="milvus-")), brisk=True))
+
+
+def stop() -> None:
+    """After the last test that needs it: an idle server takes a third of a core. Wanted again, it starts again."""
+    _server.close()
+    _running.cache_clear()
+    _made.clear()
 
 
 def new_place() -> str:

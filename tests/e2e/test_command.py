@@ -204,8 +204,9 @@ def test_every_command_has_help_with_its_name() -> None:
     from bouba.cli import commands
 
     assert set(commands.commands) == {
-        "add", "audit", "calibrate", "concept", "copy", "duplicates", "evaluate", "explain", "export", "info", "list",
-        "listen", "migrate", "models", "plan", "remove", "search", "show", "train", "tune", "watch",
+        "add", "audit", "calibrate", "concept", "copy", "duplicates", "evaluate", "explain", "export", "info", "keys",
+        "list", "listen", "mcp", "migrate", "models", "plan", "remove", "search", "serve", "show", "train", "tune",
+        "watch",
     }  # fmt: skip
     assert all(c.help for c in commands.commands.values())
 

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,16 @@ PHOTOS: dict[str, tuple[str, float, bool, str, list[str]]] = {
     "ihc.png": ("medicine", 71.0, False, "2013-11-12", ["cells"]),
     "cell.png": ("medicine", 72.0, False, "2013-11-13", ["cells"]),
 }
+
+
+# The browser, closed after the last test of the page: no other test can run an event loop beside Playwright's.
+opened = ExitStack()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent):
+        opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -131,7 +141,7 @@ def recording(home: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(recording: Path) -> Iterator[Any]:
+def browser(recording: Path) -> Any:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install 'bouba[dev]'")
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
@@ -139,17 +149,17 @@ def browser(recording: Path) -> Iterator[Any]:
     quiet = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     fake = "--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
     arguments = [*quiet.split(), "--disable-component-update", "--disable-sync", "--process-per-site", *fake.split()]
-    with sync_api.sync_playwright() as playwright:
-        sync_api.expect.set_options(timeout=1000 * EXPECTED_SECONDS)
-        browser = playwright.chromium.launch(
-            executable_path=found, args=[*arguments, f"--use-file-for-fake-audio-capture={recording}"]
-        )
-        yield browser
-        browser.close()
+    playwright = opened.enter_context(sync_api.sync_playwright())
+    sync_api.expect.set_options(timeout=1000 * EXPECTED_SECONDS)
+    browser = playwright.chromium.launch(
+        executable_path=found, args=[*arguments, f"--use-file-for-fake-audio-capture={recording}"]
+    )
+    opened.callback(browser.close)
+    return browser
 
 
 @pytest.fixture(scope="session")
-def context(browser: Any) -> Iterator[Callable[[bool], Any]]:
+def context(browser: Any) -> Callable[[bool], Any]:
     """context(phone): one for all tests, as a new one costs more than most of them do."""
     made: dict[bool, Any] = {}
 
@@ -158,11 +168,10 @@ def context(browser: Any) -> Iterator[Callable[[bool], Any]]:
             touch = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2} if phone else {}
             allowed = ["clipboard-read", "clipboard-write", "microphone"]
             made[phone] = browser.new_context(locale="en-GB", reduced_motion="reduce", permissions=allowed, **touch)
+            opened.callback(made[phone].close)
         return made[phone]
 
-    yield context
-    for one in made.values():
-        one.close()
+    return context
 
 
 Visit = Callable[..., Any]

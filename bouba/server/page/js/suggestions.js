@@ -1,7 +1,7 @@
 // Under the box: earlier searches and concepts, as the list of a combobox.
 
 import { stateOf } from "./address.js";
-import { conceptNames } from "./concepts.js";
+import { conceptNames, onConcepts } from "./concepts.js";
 import { byId, el } from "./dom.js";
 import { galleryNow } from "./galleries.js";
 import { earlier, forgetAll } from "./history.js";
@@ -10,6 +10,7 @@ import { change, replaceAll } from "./state.js";
 
 const MOST = 8;
 let at = -1; // of the option that Enter takes; -1 is the text as written
+let wanted = false; // the list, as long as nobody closed it; there may be nothing to offer yet
 
 const options = () => [...byId("suggestions").children];
 
@@ -53,7 +54,8 @@ function option({ name, glyph, filtered, take }, index) {
 
 function open() {
   const found = galleryNow() ? offered(byId("text").value.trim()) : [];
-  if (!found.length) return close();
+  wanted = true;
+  if (!found.length) return hide();
   byId("suggestions").replaceChildren(...found.map(option));
   byId("suggestions-panel").hidden = false;
   byId("text").setAttribute("aria-expanded", "true");
@@ -61,6 +63,11 @@ function open() {
 }
 
 export function close() {
+  wanted = false;
+  hide();
+}
+
+function hide() {
   byId("suggestions-panel").hidden = true;
   byId("text").setAttribute("aria-expanded", "false");
   byId("text").removeAttribute("aria-activedescendant");
@@ -100,6 +107,7 @@ export function startSuggestions() {
   text.addEventListener("click", open);
   text.addEventListener("input", open);
   text.addEventListener("keydown", keys);
+  onConcepts(() => wanted && open());
   byId("box").addEventListener("focusout", ({ relatedTarget }) => {
     if (!byId("box").contains(relatedTarget)) close();
   });
