@@ -42,14 +42,14 @@ LABELS = {
 def measure(corpus: Corpus, scratch: Path) -> dict[str, Any]:
     """A gallery is filled here, and asked by a fresh process."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        filling = clock(lambda: _fill(Path(folder) / "gallery", corpus)) / 1000
+        filling = clock(lambda: fill(Path(folder) / "gallery", corpus)) / 1000
         command = [sys.executable, "-m", "benchmarks.scale.whole", f"{folder}/gallery"]
         asked = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD, check=True)
         return {"items": corpus.items, "fill_s": filling, **json.loads(asked.stdout.splitlines()[-1])}
 
 
-def _fill(place: Path, corpus: Corpus) -> None:
-    """With full text, as `add` leaves it."""
+def fill(place: Path, corpus: Corpus) -> None:
+    """A gallery under the built-in model's name, with full text, as `add` leaves it."""
     model = bouba.load_model()
     words, store = Words(place / "words.sqlite"), open_store(str(place), corpus.rows.shape[1])
     store.write_meta(new_meta(model))

@@ -12,12 +12,8 @@ from PIL import Image
 
 import bouba
 from benchmarks.scale.corpus import Corpus
-from benchmarks.scale.stages import BULK_ROWS
-from benchmarks.scale.whole import COLOURS, PLACES, THINGS
+from benchmarks.scale.whole import COLOURS, PLACES, THINGS, fill
 from bouba.errors import BoubaError
-from bouba.origin import new_meta
-from bouba.stores import open_store
-from bouba.stores.words import Words, followed
 
 PHOTO = (640, 480)  # pixels
 PHOTOS = 16
@@ -33,15 +29,7 @@ def made(scratch: Path, items: int) -> Path:
         if _count(place) == items:
             return place
         shutil.rmtree(place)
-    corpus = Corpus.prepare(scratch, items, 0)
-    words, store = Words(place / "words.sqlite"), open_store(str(place), corpus.rows.shape[1])
-    store.write_meta(new_meta(bouba.load_model()))
-    both = followed(store, words)
-    for batch, rows in corpus.batches(BULK_ROWS):
-        both.upsert(batch, rows)
-    store.maintain()
-    store.close()
-    words.close()
+    fill(place, Corpus.prepare(scratch, items, 0))
     return place
 
 

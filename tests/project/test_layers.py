@@ -17,9 +17,10 @@ BASE = {"types", "errors"}
 ALLOWED = {
     "types": set(),
     "errors": set(),
+    "locks": set(),
     "media": BASE,
     "encoders": BASE | {"media"},
-    "stores": BASE,
+    "stores": BASE | {"locks"},
     "ranking": BASE,
     "rows": BASE | {"encoders", "ranking"},
     "ingest": BASE | {"media", "encoders", "stores", "rows"},
@@ -42,7 +43,7 @@ ALLOWED = {
     "training": BASE | {"media", "encoders", "ranking", "evaluation"},
     "server": BASE
     | {"media", "encoders", "stores", "ranking", "query", "ingest", "concepts", "gallery", "narrow", "explain"}
-    | {"overlay", ""},
+    | {"overlay", "locks", ""},
     "client": BASE | {"media", "query", "ingest", ""},
     "mcp": BASE | {"media", "client", "ingest", "gallery"},
     "cli": BASE

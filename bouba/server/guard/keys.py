@@ -15,20 +15,15 @@ import os
 import re
 import secrets
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from bouba.errors import ServerError
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from bouba.locks import try_lock
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)  # each may what those before it may
@@ -230,19 +225,8 @@ def _locked(path: Path) -> Iterator[None]:
     """A process that dies lets go."""
     deadline = time.monotonic() + LOCK_TIMEOUT_S
     with open(path, "ab") as file:
-        while not _try_lock(file):
+        while not try_lock(file):
             if time.monotonic() > deadline:
                 raise ServerError(f"{path}: another process has held this lock for {LOCK_TIMEOUT_S:.0f} s. End it.")
             time.sleep(0.01)
         yield
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # Windows answers PermissionError
-        return False
-    return True

@@ -14,19 +14,14 @@ import json
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bouba.errors import GalleryBroken, GalleryMissing, StoreError, StoreUnavailable
+from bouba.locks import try_lock
 from bouba.stores import Superseded
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 FORMAT = 1
 LOCK_TIMEOUT_S = 120.0
@@ -169,7 +164,7 @@ class GalleryFolder:
         """True inside if nobody held it, else False at once."""
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / f".{name}.lock", "ab") as file:
-            yield _locked(file)  # closing the file lets go
+            yield try_lock(file)  # closing the file lets go
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
@@ -240,14 +235,3 @@ def table_number(name: object) -> int:
 def _first_line(problem: BaseException) -> str:
     """Without the source locations that the engine appends."""
     return (str(problem) or type(problem).__name__).splitlines()[0].split(", /home/")[0][:300]
-
-
-def _locked(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # Windows answers PermissionError
-        return False
-    return True
