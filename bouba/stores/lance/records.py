@@ -1,7 +1,7 @@
 """Items <-> rows of Arrow. The schema alone says which attributes there are and of which type.
 
-Columns are what filters read. A search reads `record`, the item whole: of a dozen rows in a million the engine takes a
-millisecond a column, and three where all its values are equal. Galleries made before there was one are read by
+Columns are what filters read. A search reads `record`, the item whole: of a dozen rows in a million the engine takes
+about as long for each column, longer where all its values are equal. Galleries made before there was one are read by
 columns."""
 
 from __future__ import annotations
