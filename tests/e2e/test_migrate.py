@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,10 +21,15 @@ import bouba
 PHOTOS = 120
 KILLS = 4
 MIGRATE = """
-import sys
+import os, signal, sys, threading
 import bouba.migrate as module
-module.COMMIT_ROWS = module.ENCODE_BATCH = 8  # many commits, so that kills fall between, before and into them
-report = module.migrate(sys.argv[1], sys.argv[2], progress=lambda done, total: print(done, flush=True))
+module.COMMIT_ROWS = module.ENCODE_BATCH = 4  # many commits, so that kills fall between, before and into them
+doom = [float(seconds) for seconds in sys.argv[3:]]  # seconds after the first commit: here and not from outside, so
+def progress(done, total):                           # that it comes no later where the machine is busy
+    print(done, flush=True)
+    while doom:
+        threading.Timer(doom.pop(), os.kill, (os.getpid(), signal.SIGKILL)).start()
+report = module.migrate(sys.argv[1], sys.argv[2], progress=progress)
 print("report", report.earlier, report.encoded, report.items, report.thumbnails, flush=True)
 """
 SEARCH = """
@@ -108,23 +112,19 @@ def assert_as_made_anew(place: Path, photos: Path, model: Path) -> None:
 def test_killed_again_and_again_it_goes_on_where_it_was(
     tmp_path: Path, place: Path, many_photos: Path, other: Path
 ) -> None:
-    rng, log, safe = random.Random(3), tmp_path / "log", 0
+    rng, safe = random.Random(3), 0
     for photo in sorted(many_photos.iterdir())[::10]:
         photo.rename(tmp_path / photo.name)  # these come from their thumbnails
     for _ in range(KILLS):
-        with log.open("w") as out:
-            process = start(MIGRATE, place, other, stdout=out, stderr=out)
-            _wait_for_output(process, log)
-            time.sleep(rng.uniform(0, 0.1))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        counted = [int(line) for line in log.read_text().split("report")[0].split()]
-        assert not counted or counted[0] > safe, "what was done is done again"
-        safe = max([safe, *counted])
-        if (place / "next.json").exists():
-            with bouba.open(place) as gallery:
-                assert (gallery.model.name, len(gallery)) == ("tiny", PHOTOS)
-                assert gallery.search("red", k=5).found
+        killed = start(MIGRATE, place, other, rng.uniform(0, 0.1))
+        out, problems = killed.communicate(timeout=120)
+        assert killed.returncode == -signal.SIGKILL, problems
+        counted = [int(line) for line in out.split()]
+        assert counted[0] > safe, "what was done is done again"
+        safe = counted[-1]
+        with bouba.open(place) as gallery:
+            assert (gallery.model.name, len(gallery)) == ("tiny", PHOTOS)
+            assert gallery.search("red", k=5).found
     report = finish(start(MIGRATE, place, other)).splitlines()[-1].split()
     _, earlier, encoded, items, thumbnails = map(str, report)
     assert int(earlier) >= safe
@@ -261,10 +261,3 @@ def _paint(folder: Path, count: int) -> list[Path]:
     for path in paths:
         Image.fromarray(rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)).save(path)
     return paths
-
-
-def _wait_for_output(process: subprocess.Popen[str], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while log.stat().st_size == 0 and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -9,8 +9,19 @@ import { search } from "./searcher.js";
 
 const WHY = "This server answers those who have a key. It is given out by whoever runs it: bouba keys new";
 
+let asking = false; // until the key was tried: answers to what was asked before it ask for no other
+
 export async function askForKey() {
-  if (byId("ask").open) return;
+  if (asking || byId("ask").open) return;
+  asking = true;
+  try {
+    await exchange();
+  } finally {
+    asking = false;
+  }
+}
+
+async function exchange() {
   const key = await written({
     title: "A key, please",
     text: WHY,
