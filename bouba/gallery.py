@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bouba.concepts import Concepts
 from bouba.encoders import Model, load_model
 from bouba.errors import GalleryMissing, StoreError
-from bouba.ingest import Listing, Report, Setup, expand, ingest, is_gone, listed, settle_files, who_reads
+from bouba.ingest import Listing, Report, Setup, describe, expand, ingest, is_gone, listed, settle_files, who_reads
 from bouba.narrow import narrowed
 from bouba.origin import check_dims, check_model, kept, new_meta, own_model
 from bouba.query import Answering, Encoded, Listener, encode_query, with_examples
@@ -263,6 +263,13 @@ class Gallery:
         removed = self._write(lambda now: followed(now.store, self._words).delete(ids))
         self._ledger.forget_items(ids)
         return removed
+
+    def update(self, attributes: Mapping[str, Mapping[str, AttributeValue | None]]) -> int:
+        """Set attributes by item id, None to take one away; the others stay, and no picture is read or encoded. Returns
+        how many items changed; ids that are not there are passed over.
+
+        Raises AttributeTypeError where a value does not fit, before anything is changed."""
+        return self._write(lambda now: describe(followed(now.store, self._words), attributes))
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of the ids that are in the gallery."""

@@ -33,7 +33,7 @@ DEFAULT_PLACE = "./.bouba"
               help="A line for each change. [default: audit.jsonl beside the keys]")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Refuse every change: no uploads, nothing deleted or saved.")
 @click.option("--fetch", is_flag=True, help="Read http(s) addresses in questions and uploads.")
-@click.option("--workers", type=click.IntRange(1, 1024), default=DEFAULT_WORKERS, show_default="twice the cores",
+@click.option("--workers", type=click.IntRange(1, 1024), default=DEFAULT_WORKERS, show_default="8 a core",
               help="Searches that run at once.")  # fmt: skip
 @click.option("--waiting", type=click.IntRange(0, 100_000), default=64, show_default=True,
               help="Searches that may wait; beyond, 429.")  # fmt: skip

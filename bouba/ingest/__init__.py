@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bouba.errors import QueryError
 from bouba.ingest.ahead import Reading, Reads, by_threads
+from bouba.ingest.describing import describe
 from bouba.ingest.encoding import Setup
 from bouba.ingest.listing import Listing
 from bouba.ingest.pipeline import ingest
@@ -14,7 +15,8 @@ from bouba.ingest.settling import is_gone, settle_files
 from bouba.ingest.sources import expand, listed
 
 __all__ = [
-    "Failure", "Listing", "Report", "Setup", "expand", "ingest", "is_gone", "listed", "settle_files", "who_reads",
+    "Failure", "Listing", "Report", "Setup", "describe", "expand", "ingest", "is_gone", "listed", "settle_files",
+    "who_reads",
 ]  # fmt: skip
 
 

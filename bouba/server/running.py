@@ -36,6 +36,9 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
             f"{settings.host} port {settings.port} cannot be listened at: {error.strerror or error}. "
             "Another program may have it: choose another with --port, or 0 for any free one."
         ) from error
+    # Connections inherit it. asyncio sets it by itself, but not on those of a socket made without a protocol's number;
+    # without it the end of an answer waits for the client's delayed acknowledgement, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener
 

@@ -254,6 +254,7 @@ class GalleryRecord(Told):
     model: str
     writable: bool
     attributes: dict[str, str]
+    apps: list[str]
 
 
 class GalleriesAnswer(Told):

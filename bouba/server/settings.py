@@ -10,7 +10,7 @@ from pathlib import Path
 from bouba.errors import ServerError
 
 DEFAULT_PORT = 8642
-DEFAULT_WORKERS = 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+DEFAULT_WORKERS = 8 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 MIB = 2**20
 
 

@@ -41,8 +41,9 @@ ALLOWED = {
     "migrate": BASE | {"media", "encoders", "stores", "ingest", "origin", "gallery", "rows"},
     "evaluation": BASE | {"media", "encoders", "query", "ingest", "gallery"},
     "training": BASE | {"media", "encoders", "ranking", "evaluation"},
+    "apps": BASE | {"media", "ranking", "locks", "explain", ""},
     "server": BASE
-    | {"media", "encoders", "stores", "ranking", "query", "ingest", "concepts", "gallery", "narrow", "explain"}
+    | {"media", "apps", "encoders", "stores", "ranking", "query", "ingest", "concepts", "gallery", "narrow", "explain"}
     | {"overlay", "locks", ""},
     "client": BASE | {"media", "query", "ingest", ""},
     "mcp": BASE | {"media", "client", "ingest", "gallery"},
@@ -61,7 +62,7 @@ ALLOWED = {
         "duplicates",
     }
     | {"copying", "plan", "tune", "migrate", "evaluation", "training", ""}
-    | {"client", "mcp", "server"},
+    | {"client", "mcp", "server", "apps"},
     "__main__": {"cli"},
     "": BASE | {"client", "encoders", "gallery", "ingest"},
 }
@@ -96,6 +97,7 @@ ONLY_IN = {
     "python_multipart": {"server"},
     "mcp": {"mcp"},
     "watchfiles": {"watch"},
+    "pydicom": {"apps"},
 }
 
 

@@ -33,6 +33,7 @@ def test_galleries(client: TestClient, pictures: bouba.Gallery) -> None:
                 "model": "tiny",
                 "writable": True,
                 "attributes": {"shop": "text"},
+                "apps": [],
             }
         ],
         "key_needed": False,

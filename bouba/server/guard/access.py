@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 FAILED_A_MINUTE, FAILED_BURST = 10, 20  # wrong keys from one address
 PAGE_HEADER = ("x-bouba", "page")  # which no form of another site can send
 
-_OPEN = frozenset({"/", "/favicon.ico", "/healthz", "/readyz", "/version", "/openapi.json"})
+_PAGES = {"/", "/shop", "/medical", "/moderation", "/favicon.ico"}
+_OPEN = frozenset({*_PAGES, "/healthz", "/readyz", "/version", "/openapi.json"})
 _OPEN_BELOW = "/page/"
 _SESSION = "/session"
 _CORS_METHODS = ("GET", "POST", "DELETE")

@@ -49,12 +49,12 @@ def assets() -> Mapping[str, Asset]:
     page names those, so that of all its files only itself is asked for again."""
     there = dict(sorted(_read(files("bouba.server") / "page", PurePosixPath())))
     edition = hashlib.sha256(b"".join(there.values())).hexdigest()[:12]
-    start = there["index.html"]
-    for folder in (b"css", b"js"):
-        start = start.replace(b'"page/%s/' % folder, b'"page/%s/%s/' % (edition.encode(), folder))
+    for path in [path for path in there if path.endswith(".html")]:
+        for folder in (b"css", b"js"):
+            there[path] = there[path].replace(b'"page/%s/' % folder, b'"page/%s/%s/' % (edition.encode(), folder))
     plain = {path: Asset.of(body, PurePosixPath(path).suffix) for path, body in there.items()}
     kept = {f"{edition}/{path}": replace(asset, cache=FOR_GOOD) for path, asset in plain.items() if "/" in path}
-    return {**plain, **kept, "index.html": Asset.of(start, ".html")}
+    return {**plain, **kept}
 
 
 def _read(folder: Traversable, below: PurePosixPath) -> Iterator[tuple[str, bytes]]:
@@ -83,6 +83,14 @@ def _answer(path: str, request: Request) -> Response:
 @router.api_route("/", methods=["GET", "HEAD"])
 def index(request: Request) -> Response:
     return _answer("index.html", request)
+
+
+@router.api_route("/shop", methods=["GET", "HEAD"])
+@router.api_route("/medical", methods=["GET", "HEAD"])
+@router.api_route("/moderation", methods=["GET", "HEAD"])
+def view(request: Request) -> Response:
+    """The page of an app."""
+    return _answer(f"{PurePosixPath(request.url.path).name}.html", request)
 
 
 @router.api_route("/favicon.ico", methods=["GET", "HEAD"])

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import bouba
+from bouba.apps import apps_of
 from bouba.server.context import Context, Here
 from bouba.server.galleries import Served
 from bouba.server.guard.access import Caller, require
@@ -84,6 +85,7 @@ def _described(served: Served, writable: bool) -> dict[str, Any]:
         "model": served.gallery.model.name,
         "writable": writable,
         "attributes": own,
+        "apps": apps_of(served.gallery),
     }
 
 

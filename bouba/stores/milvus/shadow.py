@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from bouba.stores.batch import checked_batch
 from bouba.stores.milvus.filters import EVERYTHING
 from bouba.stores.milvus.records import to_item, to_matrix
 from bouba.stores.milvus.schema import create
-from bouba.stores.milvus.store import CLOSED_S, put_rows
+from bouba.stores.milvus.store import CLOSED_S, FLUSH_ROWS, FLUSH_S, put_rows
 from bouba.stores.milvus.table import KEYS_AT_ONCE, WITH_ITEM, WITH_VECTOR, Table
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class MilvusShadow:
         self._catalog, self._connection, self._folder, self._source = catalog, connection, folder, source
         self._dim = dim
         self._name = catalog.name_after(source.collection)
+        self._unflushed, self._flushed = 0, -math.inf
 
     def read_meta(self) -> dict[str, Any] | None:
         described = self._catalog.describe(self._name)
@@ -76,9 +78,14 @@ class MilvusShadow:
             settled, matrix = checked_batch(items, vectors, described.dim)
             if settled:
                 put_rows(self._catalog, self._table(described), described, settled, matrix)
+                self._unflushed += len(settled)
 
     def maintain(self) -> None:
-        """Nothing to do: Milvus builds indexes by itself."""
+        """Milvus indexes by itself what is flushed, so that the new generation is, when all go over to it."""
+        described = self._catalog.describe(self._name)
+        if described is not None and self._unflushed >= FLUSH_ROWS and time.monotonic() - self._flushed > FLUSH_S:
+            self._table(described).flush()
+            self._unflushed, self._flushed = 0, time.monotonic()
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:

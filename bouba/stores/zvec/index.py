@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from bouba.types import Vectors
 
-LINKS = 16  # of a node, twice that on the lowest level
-BUILD_CANDIDATES = 200
-CANDIDATES = 200  # of a search among 20,000 rows
-CANDIDATES_A_DECADE = 180  # more, for ten times as many rows
+LINKS = 32  # of a node, twice that on the lowest level; with 16, the graph of a million misses one of ten
+BUILD_CANDIDATES = 300
+CANDIDATES = 200  # of a search among 100,000 rows
+CANDIDATES_A_DECADE = 540  # more, for ten times as many rows
 CANDIDATES_A_HIT = 4  # at least
+COMPARED_A_HIT = 4  # by their float32 vectors: as many as are asked for would read all of them into memory, for nothing
 MOST_CANDIDATES = 2000  # beyond, all rows are compared: zvec's limit is 2,048, and the graph gives no more anyway
 AT_ONCE = 1000  # rows; zvec takes 1,024
 TAIL_ROWS = 10_000  # rows without a graph: as many cost a search about 1 ms
@@ -68,7 +69,12 @@ class VectorIndex:
         from zvec import HnswQueryParam, Query
 
         ef = _candidates(wanted, among)
-        how = HnswQueryParam(ef=min(ef, MOST_CANDIDATES), is_linear=ef > MOST_CANDIDATES, is_using_refiner=True)
+        how = HnswQueryParam(
+            ef=min(ef, MOST_CANDIDATES),
+            is_linear=ef > MOST_CANDIDATES,
+            is_using_refiner=True,
+            scale_factor=COMPARED_A_HIT,
+        )
         asked = Query(VECTOR, vector=query, param=how)
         with searching:
             found = self._table.query(asked, topk=wanted, filter=condition, output_fields=[])
@@ -93,7 +99,7 @@ class VectorIndex:
 
 def _candidates(wanted: int, among: int) -> int:
     """How many the graph is asked for, so that of ten nearest 97 in 100 are among them: more in a larger graph."""
-    decades = math.log10(max(among, 20_000) / 20_000)
+    decades = math.log10(max(among, 100_000) / 100_000)
     return max(round(CANDIDATES + CANDIDATES_A_DECADE * decades), CANDIDATES_A_HIT * wanted)
 
 

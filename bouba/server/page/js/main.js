@@ -2,6 +2,7 @@
 
 import { startAddress } from "./address.js";
 import { Problem } from "./api.js";
+import { startApps } from "./apps.js";
 import { startBox } from "./box.js";
 import { startChips } from "./chips.js";
 import { startConcepts } from "./concepts.js";
@@ -34,6 +35,7 @@ async function begin() {
     startTheme,
     startFrame,
     startGalleries,
+    startApps,
     startSuggestions,
     startBox,
     startChips,
