@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from copied_gallery import contents, fill, made_items, made_rows
+from milvus_here import new_place
 from tiny_model import write_tiny_model
 
 import bouba
@@ -97,26 +98,28 @@ def test_from_store_to_store_and_into_memory(source: Path, tmp_path: Path, tiny_
             assert contents(third) == contents(source)
 
 
-@pytest.fixture
-def milvus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A place in a Milvus Lite file; what this machine keeps of it lies beside."""
-    pytest.importorskip("milvus_lite")
+@pytest.fixture(params=["milvus", "milvus-lite", "zvec"])
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place in another store; what this machine keeps of it lies beside."""
     monkeypatch.setattr("platformdirs.user_data_path", lambda *_, **__: tmp_path / "data")
-    return f"milvus://{tmp_path / 'lite.db'}"
+    if request.param == "milvus":
+        return new_place()
+    pytest.importorskip(request.param.replace("-", "_"))
+    return f"milvus://{tmp_path / 'lite.db'}" if request.param == "milvus-lite" else f"zvec://{tmp_path / 'zvec'}"
 
 
-def test_there_and_back_through_milvus(source: Path, tmp_path: Path, milvus: str, small_commits: None) -> None:
-    stop(source, milvus)
+def test_there_and_back(source: Path, tmp_path: Path, elsewhere: str, small_commits: None) -> None:
+    stop(source, elsewhere)
     with pytest.raises(GalleryBroken, match="unfinished"):
-        bouba.open(milvus)
-    report = copy(source, milvus)
+        bouba.open(elsewhere)
+    report = copy(source, elsewhere)
     assert 0 < report.skipped == ITEMS - report.copied
-    copy(milvus, tmp_path / "a.parquet")
+    copy(elsewhere, tmp_path / "a.parquet")
     copy(tmp_path / "a.parquet", tmp_path / "back")
-    assert contents(tmp_path / "back") == contents(milvus) == contents(source)
+    assert contents(tmp_path / "back") == contents(elsewhere) == contents(source)
     fill(tmp_path / "other", load_model(contents(source)["meta"]["model"]["source"]), 10, seed=1)
     with pytest.raises(StoreError, match="holds a gallery already"):
-        copy(tmp_path / "other", milvus)
+        copy(tmp_path / "other", elsewhere)
 
 
 def test_a_copy_answers_alike(source: Path, tmp_path: Path) -> None:
