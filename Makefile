@@ -37,6 +37,9 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.compression
 	$(BIN)/python -m benchmarks.copying
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.shop
+	$(BIN)/python -m benchmarks.medical
+	$(BIN)/python -m benchmarks.moderation
 
 browser:
 	sh tests/page/browser.sh

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bouba.errors import QueryError
 
 if TYPE_CHECKING:
-    from bouba.gallery import Gallery
+    from bouba import Gallery
 
 NAMES = ("shop", "medical", "moderation")
 

@@ -70,8 +70,7 @@ def _taken_apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
     at = 0
     while at < len(words):
         phrases, end = _ruled_out(words, lower, at)
-        rest = set(map(_stem, [*_lowered(kept), *lower[end:]]))
-        if not phrases or any(_stem(phrase.lower().split()[-1]) in rest for phrase in phrases):
+        if not phrases or _said_too(phrases, [*_lowered(kept), *lower[end:]]):
             kept.append(words[at])
             at += 1
             continue
@@ -79,6 +78,12 @@ def _taken_apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
         unwanted += phrases
         at = _after_opening(lower, end) if not kept else end
     return kept, unwanted
+
+
+def _said_too(phrases: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether what is ruled out is asked for elsewhere in the sentence."""
+    rest = set(map(_stem, others))
+    return any(_stem(phrase.lower().split()[-1]) in rest for phrase in phrases)
 
 
 def _ruled_out(words: Sequence[str], lower: Sequence[str], at: int) -> tuple[list[str], int]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SHORTEST = 4  # letters of a word that is looked at; of shorter ones everything is near
+LONGEST = 40  # letters; nothing is near a longer one, and looking for what it may be made of would take for ever
 TWO_EDITS = 7  # letters from which two slips are believed
 FREQUENT = 100_000  # occurrences in the list's books from which a word is likely meant
 CLEARLY = 5.0  # times as likely as the next candidate
@@ -148,7 +149,7 @@ def _checkable(text: str) -> Iterator[re.Match[str]]:
     first = len(text) - len(text.lstrip())
     for place in _WORD.finditer(text):
         name = place[0][0].isupper() and place.start() != first
-        if len(place[0]) >= SHORTEST and place[0][1:].islower() and not name:
+        if SHORTEST <= len(place[0]) <= LONGEST and place[0][1:].islower() and not name:
             yield place
 
 

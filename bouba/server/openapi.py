@@ -12,9 +12,14 @@ from pydantic.json_schema import models_json_schema
 from bouba.server.intake import FORM, JSON
 from bouba.server.problems import MEDIA_TYPE
 from bouba.server.schemas import AddBody, DeleteBody, ExplainBody, FeedbackBody, Problem, SearchBody
+from bouba.server.schemas_medical import MedicalReportsBody, MedicalSearchBody
+from bouba.server.schemas_moderation import ModerateBody
 
 REFS = "#/components/schemas/{model}"
-BODIES: Sequence[type[BaseModel]] = (SearchBody, ExplainBody, FeedbackBody, DeleteBody, AddBody, Problem)
+BODIES: Sequence[type[BaseModel]] = (
+    SearchBody, ExplainBody, FeedbackBody, DeleteBody, AddBody, Problem,
+    MedicalSearchBody, MedicalReportsBody, ModerateBody,
+)  # fmt: skip
 ALWAYS = (400, 401, 403, 404, 408, 411, 413, 414, 415, 421, 422, 429, 431, 500, 503, 504)  # of any route
 DESCRIPTIONS: Mapping[int, str] = {
     304: "Not changed.",

@@ -103,14 +103,19 @@ def test_modules_import_what_they_use_and_what_is_there() -> None:
 
 
 def test_modules_are_short_and_all_of_them_are_used() -> None:
-    modules = {path.name: path.read_text(encoding="utf-8") for path in (FOLDER / "js").glob("*.js")}
-    named = {name for text in modules.values() for name in re.findall(r'from "\./([\w-]+\.js)"', text)}
-    assert named | {"main.js", "theme-early.js"} == set(modules)
+    modules = {path: path.read_text(encoding="utf-8") for path in (FOLDER / "js").rglob("*.js")}
+    named = {
+        (path.parent / name).resolve()
+        for path, text in modules.items()
+        for name in re.findall(r'from "(\.\.?/[\w/-]+\.js)"', text)
+    }
+    pages = [path.read_text(encoding="utf-8") for path in FOLDER.glob("*.html")]
+    first = {FOLDER.parent / name for page in pages for name in re.findall(r'"(page/js/\S+\.js)"', page)}
+    assert named | first == set(modules)
     assert all(len(text.splitlines()) < 300 for text in modules.values())
-    page = (FOLDER / "index.html").read_text(encoding="utf-8")
-    assert {f"page/css/{path.name}" for path in (FOLDER / "css").iterdir()} == set(
-        re.findall(r"page/css/\S+\.css", page)
-    )
+    assert {f"page/css/{path.name}" for path in (FOLDER / "css").iterdir()} == {
+        name for page in pages for name in re.findall(r"page/css/\S+\.css", page)
+    }
 
 
 @pytest.fixture(scope="module")

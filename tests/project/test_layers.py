@@ -98,6 +98,7 @@ ONLY_IN = {
     "mcp": {"mcp"},
     "watchfiles": {"watch"},
     "pydicom": {"apps"},
+    "scipy": {"apps"},
 }
 
 

@@ -36,6 +36,7 @@ def test_clear_slips_are_corrected(written: str, meant: str) -> None:
         "sku abcd-efgh",
         "ACRYLC paint",  # capitals
         "shoes of Adiddas and Pumaa",  # names
+        "x" + "spelling" * 100,  # longer than any word
         "ein hund laueft ueber die wiesse",  # another language
         "狗在沙滩上",
         "собака",

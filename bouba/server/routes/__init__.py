@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from bouba.server.guard import session
-from bouba.server.routes import concepts, feedback, files, items, page, search, state
+from bouba.server.routes import concepts, feedback, files, items, medical, moderation, page, search, shop, state
 
 ROUTERS: tuple[APIRouter, ...] = (
     search.router,
@@ -15,5 +15,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     concepts.router,
     state.router,
     session.router,
+    shop.router,
+    medical.router,
+    moderation.router,
     page.router,
 )

@@ -1,0 +1,1 @@
+"""What the radiology archive does well and what not: `python -m benchmarks.medical`."""
