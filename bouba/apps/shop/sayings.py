@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from bouba.apps.shop.filters import Filter, Op
 from bouba.apps.shop.money import CODES, NAMES, NUMBER, SIGNS, currency, number
@@ -59,7 +60,7 @@ def said(text: str, conditions: Mapping[str, str], free: Callable[[int, int], bo
     """All that patterns find, from left to right within each; `free` tells whether characters are not yet taken, and
     what was yielded has to be taken before the next is asked for."""
     for pattern, meant in _PATTERNS:
-        for found in pattern.finditer(text):
+        for found in _compiled(pattern).finditer(text):
             start, end = found.span()
             if free(start, end) and (told := meant(found)) is not None:
                 yield Said(told[0], start, end, told[1])
@@ -122,10 +123,10 @@ def _half(_: re.Match[str]) -> Meant:
     return Filter("discount", ">=", 50.0), ""
 
 
-def _pattern(
-    text: str, meant: Callable[[re.Match[str]], Meant]
-) -> tuple[re.Pattern[str], Callable[[re.Match[str]], Meant]]:
-    return re.compile(text, re.IGNORECASE), meant
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """At the first question: all of them take as long to compile as the rest of the package to import."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 _OFF = (
@@ -144,31 +145,31 @@ _ON_SALE = (
 _NEW = r"\b(?:new\s+arrivals?|new\s+in\b(?!\s+box)|newly\s+added|just\s+(?:arrived|added|in)|latest)\b"
 _LOW, _HIGH, _ONE = _money("low"), _money("high"), _money("one")
 _PATTERNS = (
-    _pattern(_OFF, _off),
-    _pattern(r"\bhalf[\s-]price\b", _half),
-    _pattern(rf"\b{_ASKED}between\s+{_LOW}\s*(?:and|to|&|-|–)\s*{_HIGH}{_UNIT}", _range),
-    _pattern(rf"\b{_ASKED}from\s+{_LOW}\s*(?:to|up\s+to|until|-|–)\s*{_HIGH}{_UNIT}", _range),
-    _pattern(rf"{_NO_SIZE}(?<![\w.,]){_LOW}\s*(?:to|-|–)\s*{_HIGH}{_UNIT}", _marked_range),
-    _pattern(rf"{_NO_SIZE}(?<![\w.,]){_ONE}\s*{_LESS_AFTER}", _compared("<=")),
-    _pattern(rf"{_NO_SIZE}(?<![\w.,]){_ONE}\s*{_MORE_AFTER}", _compared(">=")),
-    _pattern(rf"{_NO_SIZE}(?<![\w.,]){_ONE}\s*\+(?!\w)", _marked(_compared(">="))),
-    _pattern(rf"(?<!\w){_ASKED}(?:{_MOST})\s*{_ONE}{_UNIT}", _compared("<=")),
-    _pattern(rf"(?<!\w){_ASKED}(?:{_LEAST})\s*{_ONE}{_UNIT}", _compared(">=")),
-    _pattern(rf"(?<!\w){_ASKED}(?:{_BELOW})\s*{_ONE}{_UNIT}", _compared("<")),
-    _pattern(rf"(?<!\w){_ASKED}(?:{_ABOVE})\s*{_ONE}{_UNIT}", _compared(">")),
-    _pattern(rf"(?<!\w){_ASKED}(?:{_NEAR})\s*{_ONE}{_UNIT}", _near),
-    _pattern(rf"(?<!\w)for\s+{_ONE}{_UNIT}", _marked(_compared("<="))),
-    _pattern(rf"(?<![\w.,]){_ONE}{_UNIT}", _marked(_near)),
-    _pattern(_CHEAPEST, _flag("sort", "price")),
-    _pattern(r"\b(?:most\s+expensive(?:\s+first)?|priciest|highest[\s-]priced?|dearest)\b", _flag("sort", "-price")),
-    _pattern(r"\bnewest(?:\s+first)?\b", _flag("sort", "new")),
-    _pattern(r"\bnot\s+(?:sold\s+out|out\s+of\s+stock)\b", _flag("stock")),
-    _pattern(r"\b(?:out[\s-]of[\s-]stock|sold[\s-]out|unavailable)\b", _flag("stock", "no")),
-    _pattern(_IN_STOCK, _flag("stock")),
-    _pattern(r"\b(?:not\s+(?:on\s+sale|reduced|discounted)|full[\s-]price)\b", _flag("sale", "no")),
-    _pattern(_ON_SALE, _flag("sale")),
-    _pattern(r"(?<!for )\bsale(?:\s+items?)?\b", _flag("sale")),
-    _pattern(_NEW, _flag("new")),
+    (_OFF, _off),
+    (r"\bhalf[\s-]price\b", _half),
+    (rf"\b{_ASKED}between\s+{_LOW}\s*(?:and|to|&|-|–)\s*{_HIGH}{_UNIT}", _range),
+    (rf"\b{_ASKED}from\s+{_LOW}\s*(?:to|up\s+to|until|-|–)\s*{_HIGH}{_UNIT}", _range),
+    (rf"{_NO_SIZE}(?<![\w.,]){_LOW}\s*(?:to|-|–)\s*{_HIGH}{_UNIT}", _marked_range),
+    (rf"{_NO_SIZE}(?<![\w.,]){_ONE}\s*{_LESS_AFTER}", _compared("<=")),
+    (rf"{_NO_SIZE}(?<![\w.,]){_ONE}\s*{_MORE_AFTER}", _compared(">=")),
+    (rf"{_NO_SIZE}(?<![\w.,]){_ONE}\s*\+(?!\w)", _marked(_compared(">="))),
+    (rf"(?<!\w){_ASKED}(?:{_MOST})\s*{_ONE}{_UNIT}", _compared("<=")),
+    (rf"(?<!\w){_ASKED}(?:{_LEAST})\s*{_ONE}{_UNIT}", _compared(">=")),
+    (rf"(?<!\w){_ASKED}(?:{_BELOW})\s*{_ONE}{_UNIT}", _compared("<")),
+    (rf"(?<!\w){_ASKED}(?:{_ABOVE})\s*{_ONE}{_UNIT}", _compared(">")),
+    (rf"(?<!\w){_ASKED}(?:{_NEAR})\s*{_ONE}{_UNIT}", _near),
+    (rf"(?<!\w)for\s+{_ONE}{_UNIT}", _marked(_compared("<="))),
+    (rf"(?<![\w.,]){_ONE}{_UNIT}", _marked(_near)),
+    (_CHEAPEST, _flag("sort", "price")),
+    (r"\b(?:most\s+expensive(?:\s+first)?|priciest|highest[\s-]priced?|dearest)\b", _flag("sort", "-price")),
+    (r"\bnewest(?:\s+first)?\b", _flag("sort", "new")),
+    (r"\bnot\s+(?:sold\s+out|out\s+of\s+stock)\b", _flag("stock")),
+    (r"\b(?:out[\s-]of[\s-]stock|sold[\s-]out|unavailable)\b", _flag("stock", "no")),
+    (_IN_STOCK, _flag("stock")),
+    (r"\b(?:not\s+(?:on\s+sale|reduced|discounted)|full[\s-]price)\b", _flag("sale", "no")),
+    (_ON_SALE, _flag("sale")),
+    (r"(?<!for )\bsale(?:\s+items?)?\b", _flag("sale")),
+    (_NEW, _flag("new")),
 )  # fmt: skip
 _CONDITIONS = {
     "used": r"\b(?:used|second[\s-]?hand|pre[\s-]?(?:owned|loved))\b",
