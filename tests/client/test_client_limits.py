@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -92,7 +93,10 @@ def test_a_crowd_is_served_or_refused(stocked: bouba.Gallery) -> None:
 
 def test_a_server_that_is_stopped_and_started(stocked: bouba.Gallery) -> None:
     with live_server(stocked) as url, Client(url) as client:
-        assert client.ready()
+        until = time.monotonic() + 30
+        while not client.ready():
+            assert time.monotonic() < until
+            time.sleep(0.05)
     with Client(url) as client:
         assert not client.ready()
         with pytest.raises(ServerUnavailable):

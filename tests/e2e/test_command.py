@@ -205,8 +205,8 @@ def test_every_command_has_help_with_its_name() -> None:
 
     assert set(commands.commands) == {
         "add", "audit", "calibrate", "concept", "copy", "duplicates", "evaluate", "explain", "export", "info", "keys",
-        "list", "listen", "mcp", "migrate", "models", "plan", "remove", "search", "serve", "show", "train", "tune",
-        "watch",
+        "list", "listen", "mcp", "medical", "migrate", "models", "moderate", "moderation", "plan", "remove", "search",
+        "serve", "shop", "show", "train", "tune", "watch",
     }  # fmt: skip
     assert all(c.help for c in commands.commands.values())
 

@@ -95,7 +95,8 @@ def test_a_generated_client_works(made: Made, photos: Path) -> None:
 
     reads = sorted(path for path, methods in made.spec["paths"].items() if "get" in methods)
     assert {"/items", "/items/{id}", "/facets", "/concepts", "/galleries", "/readyz", "/metrics"} <= set(reads)
-    for path in reads:
+    of_apps = ("/shop", "/medical", "/moderation")  # which this gallery is not used by
+    for path in (path for path in reads if not path.startswith(of_apps)):
         named = {"id": hit["id"]} if "{id}" in path else {}
         answer = made.call("get", path, **named)
         assert answer.status_code == 200, path

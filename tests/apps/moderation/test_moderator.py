@@ -97,8 +97,8 @@ def test_a_change_of_the_policy_encodes_nothing(
     def never(*_: object) -> None:
         raise AssertionError("a picture was encoded")
 
-    monkeypatch.setattr(pictures.model, "encode_image", never)
-    monkeypatch.setattr(pictures.model, "encode_pixels", never)
+    monkeypatch.setattr(type(pictures.model), "encode_image", never)
+    monkeypatch.setattr(type(pictures.model), "encode_pixels", never)
     with Moderator(pictures, policy('"green"]', '"white"]')) as new:
         done = new.scan()
         assert (done.judged, done.changed) == (12, 4)  # green passes now, white is looked at

@@ -24,6 +24,10 @@ OPEN = {
 }  # fmt: skip
 WRITE = {
     ("POST", "/items"), ("DELETE", "/items"), ("DELETE", "/items/{id}"), ("DELETE", "/concepts/{name}"),
+    ("GET", "/shop/rules"), ("GET", "/shop/rules/log"), ("POST", "/shop/rules"), ("DELETE", "/shop/rules/{id}"),
+    ("POST", "/medical/import"), ("POST", "/moderate"), ("POST", "/moderation/policies"), ("POST", "/moderation/scan"),
+    ("POST", "/moderation/review"), ("POST", "/moderation/label"), ("POST", "/moderation/calibrate"),
+    ("GET", "/moderation/audit"),
 }  # fmt: skip
 ADMIN = {("GET", "/metrics")}
 NO_ID = "0" * 32
@@ -59,7 +63,7 @@ def _routes(client: TestClient) -> set[tuple[str, str]]:
 
 def _statuses(client: TestClient, secret: str = "") -> dict[tuple[str, str], int]:
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    filled = {"{id}": NO_ID, "{item_id}": NO_ID, "{name}": "none", "{path}": "none", "{path:path}": "none"}
+    filled = {"{id}": NO_ID, "{item_id}": NO_ID, "{name}": "none", "{study}": "S-0", "{path}": "none", "{path:path}": "none"}
     statuses = {}
     for method, path in _routes(client):
         url = path
