@@ -63,7 +63,14 @@ def _routes(client: TestClient) -> set[tuple[str, str]]:
 
 def _statuses(client: TestClient, secret: str = "") -> dict[tuple[str, str], int]:
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    filled = {"{id}": NO_ID, "{item_id}": NO_ID, "{name}": "none", "{study}": "S-0", "{path}": "none", "{path:path}": "none"}
+    filled = {
+        "{id}": NO_ID,
+        "{item_id}": NO_ID,
+        "{name}": "none",
+        "{study}": "S-0",
+        "{path}": "none",
+        "{path:path}": "none",
+    }
     statuses = {}
     for method, path in _routes(client):
         url = path
