@@ -58,7 +58,7 @@ class Reader:
             return AnyOf(tuple(map(self._question, given.any)), weights)
         return Query(
             given.text,
-            None if given.image is None else self._picture(given.image),
+            None if given.image is None else self.picture(given.image),
             None if given.audio is None else self._recording(given.audio),
             given.text_weight,
             given.image_weight,
@@ -71,7 +71,7 @@ class Reader:
             tuple(given.unlike),
         )
 
-    def _picture(self, media: Media) -> Image:
+    def picture(self, media: Media) -> Image:
         """Decoded here, within tighter limits than those of somebody's own files."""
         limits = Limits(max_bytes=self.settings.most_upload_bytes, max_decoded_bytes=MOST_DECODED_BYTES)
         return load_image(self._bytes(media), side=self.side, limits=limits).rgb

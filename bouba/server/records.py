@@ -32,15 +32,17 @@ class View:
         limits = {"threshold": round(result.threshold, 4), "cutoff": round(result.cutoff, 4)}
         return {**record, **limits, "hits": hits}
 
+    def links(self, item_id: str) -> dict[str, str]:
+        """To an item's pictures."""
+        return {kind: f"items/{item_id}/{kind}{self.query}" for kind in ("thumbnail", "image")}
+
     def path(self, path: str) -> str:
         if self.paths:
             return path
         return path.partition("?")[0].replace("\\", "/").rstrip("/").rpartition("/")[2]
 
     def _linked(self, record: dict[str, Any]) -> dict[str, Any]:
-        below = f"items/{record['id']}"
-        links = {"thumbnail": f"{below}/thumbnail{self.query}", "image": f"{below}/image{self.query}"}
-        return {**record, "path": self.path(record["path"]), **links}
+        return {**record, "path": self.path(record["path"]), **self.links(record["id"])}
 
 
 def as_json(record: Any) -> Response:

@@ -128,7 +128,7 @@ def _searched(asked: Intake[MedicalSearchBody], reader: Reader, served: Served, 
     record = answer.to_dict()
     for hit in (*record["hits"], *record["ruled_out"]):
         if hit["slice"] is not None:
-            hit["slice"] |= _links(hit["slice"]["item"], shown)
+            hit["slice"] |= shown.links(hit["slice"]["item"])
     return as_json(record)
 
 
@@ -156,24 +156,12 @@ def _study(served: Served, shown: View, name: str) -> Response:
         raise ItemMissing(str(error)) from None
     for series in found["series"]:
         for picture in series["pictures"]:
-            picture |= _links(picture["item"], shown)
+            picture |= shown.links(picture["item"])
     return as_json({"banner": BANNER, **found})
 
 
-def _links(item: str, shown: View) -> dict[str, str]:
-    return {kind: f"items/{item}/{kind}{shown.query}" for kind in ("thumbnail", "image")}
-
-
 def _picture(reader: Reader, media: Media | None) -> Image | None:
-    from bouba.types import Query
-
-    if media is None:
-        return None
-    from bouba.server.schemas import Question
-
-    question = reader.question(Question(image=media))  # type: ignore[call-arg]
-    assert isinstance(question, Query)
-    return question.image  # type: ignore[return-value]
+    return None if media is None else reader.picture(media)
 
 
 def _only(given: OnlyBody | None) -> Only:

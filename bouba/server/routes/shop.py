@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from bouba.apps.shop import Ask, Found, ProductMissing, Shop, of_dict, rule_of
 from bouba.server.context import Chosen, Here, Shown, writable
 from bouba.server.galleries import Served
 from bouba.server.guard.access import require
@@ -19,7 +18,7 @@ from bouba.server.openapi import problems
 from bouba.server.problems import ItemMissing
 from bouba.server.questions import Reader
 from bouba.server.records import View, as_json
-from bouba.server.schemas import Question
+from bouba.server.routes.search import reader_of
 from bouba.server.schemas_shop import (
     MOST_KEY,
     ShopAnswer,
@@ -33,12 +32,11 @@ from bouba.server.schemas_shop import (
     ShopSearchBody,
     shop_body,
 )
-from bouba.types import Query as AskedQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bouba.types import ImageSource
+    from bouba.apps.shop import Found, Shop
 
 LOGGED = 100  # changes of rules in an answer
 
@@ -54,7 +52,7 @@ async def search(request: Request, here: Here, served: Chosen, shown: Shown) -> 
     """Find products by words, a picture or both; filters are read from the sentence."""
     here.lanes.search.check()
     asked = await intake(request, ShopSearchBody, here.settings)
-    reader = Reader(asked.files, here.settings, served.gallery.model.manifest.image.size)
+    reader = reader_of(asked, here, served)
     work = partial(_answered, _shop(request, served), asked.body, reader, shown, served.name)
     return await here.lanes.search.run(request, work)
 
@@ -129,6 +127,8 @@ async def log(request: Request, here: Here, served: Chosen) -> Response:
 )
 async def add_rule(request: Request, here: Here, served: Chosen) -> Response:
     """Add a rule; one that says the opposite of another is refused."""
+    from bouba.apps.shop import rule_of
+
     served.writes.check()
     rule = rule_of((await intake(request, ShopRuleBody, here.settings)).body.model_dump())
     shop = _shop(request, served)
@@ -157,6 +157,8 @@ async def remove_rule(request: Request, served: Chosen, id: Annotated[int, Path(
 
 def _shop(request: Request, served: Served) -> Shop:
     """One for each gallery, for as long as the app lives. Raises QueryError for a gallery in memory."""
+    from bouba.apps.shop import Shop
+
     with _opening:
         if not hasattr(request.app.state, "shops"):
             request.app.state.shops = {}
@@ -167,10 +169,12 @@ def _shop(request: Request, served: Served) -> Shop:
 
 
 def _answered(shop: Shop, wish: ShopSearchBody, reader: Reader, shown: View, name: str) -> Response:
+    from bouba.apps.shop import Ask, of_dict
+
     started = time.perf_counter()
     ask = Ask(
         wish.text,
-        _picture(wish, reader),
+        None if wish.image is None else reader.picture(wish.image),
         tuple(of_dict(one.model_dump()) for one in wish.filters),
         wish.limit,
         wish.offset,
@@ -186,15 +190,9 @@ def _answered(shop: Shop, wish: ShopSearchBody, reader: Reader, shown: View, nam
     return as_json({**record, "gallery": name, "took_ms": took, "products": products})
 
 
-def _picture(wish: ShopSearchBody, reader: Reader) -> ImageSource | None:
-    """Decoded and checked, as those of any question are."""
-    if wish.image is None:
-        return None
-    asked = reader.question(Question.model_validate({"image": wish.image}))
-    return asked.image if isinstance(asked, AskedQuery) else None
-
-
 def _found(work: Callable[[], Response]) -> Response:
+    from bouba.apps.shop import ProductMissing
+
     try:
         return work()
     except ProductMissing as error:
@@ -206,11 +204,7 @@ def _listed(products: Sequence[Found], shown: View) -> Response:
 
 
 def _linked(record: dict[str, Any], shown: View) -> dict[str, Any]:
-    def links(item: str) -> dict[str, str]:
-        below = f"items/{item}"
-        return {"id": item, "thumbnail": f"{below}/thumbnail{shown.query}", "image": f"{below}/image{shown.query}"}
-
-    return {**record, "pictures": [links(item) for item in record["pictures"]]}
+    return {**record, "pictures": [{"id": item, **shown.links(item)} for item in record["pictures"]]}
 
 
 def _who(request: Request) -> str:
