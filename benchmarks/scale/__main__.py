@@ -32,6 +32,7 @@ DEFAULT_DATA = Path(__file__).parents[3] / "shared" / "data"
 SIZES = (10_000, 100_000, 1_000_000)
 LINES: Mapping[str, tuple[str, str]] = {
     "build_s": ("build, s", ".1f"),
+    "settle_s": ("server indexing after it, s", ".0f"),
     "disk_mb": ("on disk, MB", ".0f"),
     "rss_mb": ("serving, MB of memory", ".0f"),
     "open_and_first_query_s": ("open + first query, s", ".2f"),

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.scale.contenders import STORES, Skipped
 from benchmarks.scale.corpus import Corpus
 from benchmarks.scale.libraries import EXACT
-from benchmarks.scale.timing import bytes_below, children_bytes
+from benchmarks.scale.timing import bytes_below, children_bytes, clock
 
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 Row = dict[str, Any]
@@ -47,6 +47,8 @@ def _store(name: str, corpus: Corpus, scratch: Path) -> Row:
     try:
         with STORES[name].place(folder) as uri:
             row = stage("fill", uri, corpus)
+            if settle := STORES[name].settle:
+                row["settle_s"] = clock(partial(settle, uri)) / 1000
             row["disk_mb"] = bytes_below(folder) / 1e6
             row |= stage("serve", uri, corpus)
             row["rss_mb"] += children_bytes() / 1e6  # a server's

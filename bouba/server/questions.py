@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bouba.errors import FetchRefused, MediaTooLarge, QueryError
 from bouba.media import AudioLimits, Limits, decode_audio, load_image, read_source
@@ -25,6 +25,13 @@ DEEPEST, MOST_PARTS = 8, 32
 MOST_CHARACTERS = 8000  # of all texts together: to encode so many takes a second
 MOST_DECODED_BYTES = 256 * 2**20  # of one picture, while it is decoded: several threads do at once
 MOST_DECODE_S = 20.0  # of one recording
+
+
+class Sent(Protocol):
+    """A file of a request: the name of a form's field, or base64."""
+
+    part: str | None
+    base64: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +99,7 @@ class Reader:
             if not self.settings.fetch:
                 raise FetchRefused("Addresses are read only by a server that was started with --fetch: send the file.")
             return read_source(media.url, limits=Limits(max_bytes=self.settings.most_upload_bytes), fetch=True)
-        data = self._part(media.part) if media.part is not None else _decoded(media.base64 or "")
-        if len(data) > self.settings.most_upload_bytes:
-            most = self.settings.most_upload_bytes
-            raise MediaTooLarge(f"{len(data):,} bytes, the limit of one file is {most:,}. Send a smaller one.")
-        return data
-
-    def _part(self, name: str) -> bytes:
-        if name not in self.files:
-            there = ", ".join(self.files) or "none"
-            raise QueryError(f"The form has no file field {name!r:.80}; it has: {there:.300}.")
-        return self.files[name]
+        return file_sent(media, self.files, self.settings.most_upload_bytes)
 
     def described(self, given: Question) -> dict[str, Any]:
         """For a log: what was asked, with the hash of each file in its place."""
@@ -163,6 +160,21 @@ def _leaves(given: Question, depth: int = 1) -> Iterator[Question]:
         yield given
     for part in parts:
         yield from _leaves(cast("Question", part), depth + 1)
+
+
+def file_sent(media: Sent, files: Mapping[str, bytes], most_bytes: int) -> bytes:
+    """Raises QueryError for a field that is not there and for what is no base64, MediaTooLarge."""
+    data = _part(media.part, files) if media.part is not None else _decoded(media.base64 or "")
+    if len(data) > most_bytes:
+        raise MediaTooLarge(f"{len(data):,} bytes, the limit of one file is {most_bytes:,}. Send a smaller one.")
+    return data
+
+
+def _part(name: str, files: Mapping[str, bytes]) -> bytes:
+    if name not in files:
+        there = ", ".join(files) or "none"
+        raise QueryError(f"The form has no file field {name!r:.80}; it has: {there:.300}.")
+    return files[name]
 
 
 def _decoded(text: str) -> bytes:

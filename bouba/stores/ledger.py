@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from bouba.errors import GalleryBroken, StoreUnavailable
+from bouba.sqlite import told
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -47,18 +47,11 @@ class Ledger:
 
         A function, not a context manager made from a generator: Ctrl-C between such a manager's lines would leave the
         lock taken, and the threads that wait for it would never end."""
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = _connect(self._path)
-                with self._connection:
-                    return work(self._connection)
-            except sqlite3.OperationalError as error:
-                raise StoreUnavailable(f"{self._path}: {error}. Check free space and permission.") from error
-            except sqlite3.DatabaseError as error:
-                raise GalleryBroken(
-                    f"{self._path} is damaged ({error}). Delete that one file: it is made anew by `bouba add`."
-                ) from error
+        with self._lock, told(self._path, "Delete that one file: it is made anew by `bouba add`."):
+            if self._connection is None:
+                self._connection = _connect(self._path)
+            with self._connection:
+                return work(self._connection)
 
     def files(self, paths: Sequence[str]) -> dict[str, FileRow]:
         return {row.path: row for row in self._select("path", paths)}

@@ -18,9 +18,10 @@ ALLOWED = {
     "types": set(),
     "errors": set(),
     "locks": set(),
+    "sqlite": BASE,
     "media": BASE,
     "encoders": BASE | {"media"},
-    "stores": BASE | {"locks"},
+    "stores": BASE | {"locks", "sqlite"},
     "ranking": BASE,
     "rows": BASE | {"encoders", "ranking"},
     "ingest": BASE | {"media", "encoders", "stores", "rows"},
@@ -41,7 +42,7 @@ ALLOWED = {
     "migrate": BASE | {"media", "encoders", "stores", "ingest", "origin", "gallery", "rows"},
     "evaluation": BASE | {"media", "encoders", "query", "ingest", "gallery"},
     "training": BASE | {"media", "encoders", "ranking", "evaluation"},
-    "apps": BASE | {"media", "ranking", "locks", "explain", ""},
+    "apps": BASE | {"media", "ranking", "locks", "sqlite", "explain", ""},
     "server": BASE
     | {"media", "apps", "encoders", "stores", "ranking", "query", "ingest", "concepts", "gallery", "narrow", "explain"}
     | {"overlay", "locks", ""},

@@ -17,13 +17,14 @@ import numpy as np
 
 from bouba.apps.medical.header import About
 from bouba.apps.medical.reports import Sentence
-from bouba.errors import GalleryBroken, StoreUnavailable
+from bouba.errors import StoreUnavailable
+from bouba.sqlite import opened, told, transaction
 
 if TYPE_CHECKING:
     from bouba.types import Vectors
 
 VERSION = 1
-WAIT_S = 30.0  # for another process's change
+MEND = "Restore it from a backup, or delete it and import again."
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE study (id TEXT PRIMARY KEY, patient TEXT, date TEXT, age REAL, sex TEXT) WITHOUT ROWID;
@@ -77,20 +78,14 @@ class Records:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._connection(self.path.exists())) as db, _told(self.path):
+        with told(self.path, MEND), closing(self._connection(self.path.exists())) as db:
             yield db
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction."""
-        with closing(self._connection(True)) as db, _told(self.path):
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.rollback()
-                raise
-            db.commit()
+        with told(self.path, MEND), closing(self._connection(True)) as db, transaction(db):
+            yield db
 
     def key(self) -> bytes:
         """The secret that pseudonyms are made with: kept here, and made when it is first needed."""
@@ -115,45 +110,9 @@ class Records:
 
     def _connection(self, there: bool) -> sqlite3.Connection:
         try:
-            if there:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.path if there else ":memory:", timeout=WAIT_S, isolation_level=None)
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                _make(db)
-            elif version > VERSION:
-                raise GalleryBroken(f"{self.path} was written by a newer bouba (format {version}, not {VERSION}).")
-            db.execute("PRAGMA foreign_keys = ON")
-            return db
-        except sqlite3.DatabaseError as error:
-            raise _blame(self.path, error) from error
+            return opened(self.path if there else None, _SCHEMA, VERSION)
         except OSError as error:
             raise StoreUnavailable(f"{self.path} cannot be written: {error.strerror}.") from error
-
-
-def _make(db: sqlite3.Connection) -> None:
-    """The tables, once, whoever else makes them at the same time."""
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("BEGIN IMMEDIATE")
-    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in _SCHEMA.split(";\n"):
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {VERSION}")
-    db.commit()
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _blame(path, error) from error
-
-
-def _blame(path: Path, error: sqlite3.DatabaseError) -> GalleryBroken | StoreUnavailable:
-    if isinstance(error, sqlite3.OperationalError):
-        return StoreUnavailable(f"{path} cannot be used: {error}.")
-    return GalleryBroken(f"{path} is damaged: {error}. Restore it from a backup, or delete it and import again.")
 
 
 def _file(db: sqlite3.Connection, one: Filed, vectors: Vectors, fingerprint: str) -> None:

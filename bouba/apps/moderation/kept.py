@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from bouba.errors import GalleryBroken, StoreUnavailable
+from bouba.sqlite import opened, told
 
 VERSION = 1
+MEND = "Restore it: it holds people's labels."
 _SCHEMA = """
 CREATE TABLE policies (
     name TEXT NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL, at TEXT NOT NULL, used INTEGER NOT NULL,
@@ -65,47 +66,15 @@ class Database:
 
     def do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run `work` as one transaction. Raises StoreUnavailable, and GalleryBroken for a damaged or newer file."""
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                with self._connection:
-                    return work(self._connection)
-            except sqlite3.OperationalError as error:
-                raise StoreUnavailable(f"{self.path}: {error}. Check free space and permission.") from error
-            except sqlite3.DatabaseError as error:
-                raise GalleryBroken(
-                    f"{self.path} is damaged ({error}). Restore it: it holds people's labels."
-                ) from error
+        with self._lock, told(self.path, MEND):
+            if self._connection is None:
+                self._connection = opened(self.path, _SCHEMA, VERSION)
+                self._connection.isolation_level = "DEFERRED"  # begun by the first change
+            with self._connection:
+                return work(self._connection)
 
     def close(self) -> None:
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-
-    def _connect(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")  # a review that was answered survives a power cut
-            _prepare(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise GalleryBroken(f"{path} was written by a newer bouba (format {version}, known are up to {VERSION}).")
-    if version == VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")  # of two processes one makes it
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in _SCHEMA.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.commit()

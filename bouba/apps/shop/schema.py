@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bouba.errors import GalleryBroken, StoreUnavailable
+from bouba.sqlite import opened, told, transaction
 
 FORMAT = 1
-WAIT_S = 60.0  # for another process that writes
-_TABLES = f"""
+MEND = "Move it away and import the catalogue again: no picture is encoded anew."
+_TABLES = """
 CREATE TABLE product (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, title TEXT NOT NULL, record TEXT NOT NULL, digest BLOB NOT NULL,
     added TEXT NOT NULL  -- ISO date: the feed's, else that of the first import
@@ -51,7 +51,6 @@ CREATE TABLE rule_use (rule INTEGER NOT NULL, day TEXT NOT NULL, count INTEGER N
     WITHOUT ROWID;
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO fact VALUES ('edition', '0'), ('currency', '');
-PRAGMA user_version = {FORMAT};
 """
 
 
@@ -67,21 +66,14 @@ class Connections:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Raises StoreUnavailable, and GalleryBroken for a file that is damaged or newer."""
-        with self._translated():
+        with told(self.path, MEND):
             yield self._mine()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All of it or nothing."""
-        with self._translated():
-            db = self._mine()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.rollback()
-                raise
-            db.commit()
+        with told(self.path, MEND), transaction(db := self._mine()):
+            yield db
 
     def close(self) -> None:
         with self._lock:
@@ -93,48 +85,7 @@ class Connections:
     def _mine(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._here, "db", None)
         if known is None:
-            known = self._here.db = _opened(self.path)
+            known = self._here.db = opened(self.path, _TABLES, FORMAT)
             with self._lock:
                 self._all.append(known)
         return known
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"{self.path} cannot be used: {error}. Is the disk full or read-only?") from error
-        except sqlite3.DatabaseError as error:
-            raise GalleryBroken(
-                f"{self.path} is damaged ({error}). Move it away and import the catalogue again: no picture is encoded "
-                "anew."
-            ) from error
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")  # what was reported as done survives a power cut
-    db.execute("PRAGMA foreign_keys = ON")
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _statements():
-                db.execute(statement)
-        db.commit()
-    except BaseException:
-        db.rollback()
-        db.close()
-        raise
-    if version > FORMAT:
-        db.close()
-        raise GalleryBroken(f"{path} was written by a newer bouba (format {version}, this one knows {FORMAT}).")
-    return db
-
-
-def _statements() -> list[str]:
-    """One by one: `executescript` would commit before."""
-    lines = (line.partition("--")[0] for line in _TABLES.splitlines())
-    return [one for one in "\n".join(lines).split(";") if one.strip()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from bouba.apps import file_of
-from bouba.errors import MediaTooLarge, ModelMissing, QueryError
+from bouba.errors import ModelMissing
 from bouba.media import Limits
 from bouba.server.context import Chosen, Context, Here, Shown, writable
 from bouba.server.galleries import Served
@@ -20,7 +19,7 @@ from bouba.server.guard.access import require
 from bouba.server.intake import Intake, intake
 from bouba.server.openapi import body
 from bouba.server.problems import ItemMissing
-from bouba.server.questions import MOST_DECODED_BYTES
+from bouba.server.questions import MOST_DECODED_BYTES, file_sent
 from bouba.server.records import View, as_json
 from bouba.server.routes.items import find
 from bouba.server.schemas_moderation import (
@@ -191,7 +190,7 @@ def _note(request: Request, served: Served, action: str, **facts: Any) -> None:
 
 
 def _judged(asked: Intake[ModerateBody], here: Context, served: Served, shown: View) -> Response:
-    data = _bytes(asked, here.settings.most_upload_bytes)
+    data = file_sent(asked.body.image, asked.files, here.settings.most_upload_bytes)
     limits = Limits(max_bytes=here.settings.most_upload_bytes, max_decoded_bytes=MOST_DECODED_BYTES)
     with _moderator(served, asked.body.policy) as moderator:
         judgement = moderator.judge(data, limits=limits)
@@ -199,22 +198,6 @@ def _judged(asked: Intake[ModerateBody], here: Context, served: Served, shown: V
     png = exhibit.png(HEAT_SIDE) or b""
     picture = {"heat_png": base64.b64encode(png).decode()} if png else {}
     return as_json({**_told(judgement, exhibit, shown), **picture})
-
-
-def _bytes(asked: Intake[ModerateBody], most_bytes: int) -> bytes:
-    """Of the upload. Raises QueryError for a part that is not there, MediaTooLarge."""
-    image = asked.body.image
-    if image.part is not None and image.part not in asked.files:
-        raise QueryError(f"The form has no file field {image.part!r:.80}.")
-    try:
-        data = (
-            asked.files[image.part] if image.part is not None else base64.b64decode(image.base64 or "", validate=True)
-        )
-    except (binascii.Error, ValueError) as error:
-        raise QueryError(f"base64: these are not the bytes of a file ({error}).") from None
-    if len(data) > most_bytes:
-        raise MediaTooLarge(f"{len(data):,} bytes, the limit of one file is {most_bytes:,}. Send a smaller one.")
-    return data
 
 
 def _told(judgement: Judgement, exhibit: Exhibit, shown: View) -> dict[str, Any]:

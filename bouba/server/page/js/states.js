@@ -3,7 +3,7 @@
 import { Problem } from "./api.js";
 import { button, byId, el } from "./dom.js";
 import { galleryNow, loadGalleries } from "./galleries.js";
-import { icon } from "./icons.js";
+import { command, placard, problemPlacard } from "./placard.js";
 import { askForKey } from "./session.js";
 import { on, search } from "./searcher.js";
 import { change, current, isAsked } from "./state.js";
@@ -13,16 +13,6 @@ const TRIES = 3; // by itself, where the server is busy
 const EXAMPLES = ["a dog running on a beach", "a red car at night", "people at a table without wine"];
 let tries = 0;
 let timer = 0;
-
-function panel(glyph, title, ...content) {
-  return el(
-    "div",
-    { class: "state-panel" },
-    el("span", { class: "state-glyph" }, icon(glyph)),
-    el("h2", {}, title),
-    ...content,
-  );
-}
 
 /** Nothing, or one panel in place of the pictures. */
 function put(node) {
@@ -45,7 +35,7 @@ function emptyGallery() {
   const ask = (text) => button(`“${text}”`, { kind: "pill", press: () => change({ text }) });
   const name = galleryNow()?.name ?? "";
   const writable = galleryNow()?.writable;
-  return panel(
+  return placard(
     "gallery",
     "No pictures here yet",
     el(
@@ -63,11 +53,7 @@ function emptyGallery() {
         button("Choose a folder", { glyph: "folder", press: chooseFolder }),
       ),
     el("p", {}, "Or from a terminal:"),
-    el(
-      "pre",
-      { class: "command", tabIndex: 0, aria: { label: "Command" } },
-      el("code", {}, `bouba add ~/Pictures --gallery ${name || "PLACE"}`),
-    ),
+    command(`bouba add ~/Pictures --gallery ${name || "PLACE"}`),
     el("p", {}, "Then ask for what you remember of a picture:"),
     el("div", { class: "state-buttons" }, ...EXAMPLES.map(ask)),
   );
@@ -76,7 +62,7 @@ function emptyGallery() {
 function nothingFound() {
   const filtered = Object.keys(current().filters).length > 0;
   const clear = button("Clear the filters", { glyph: "filter", kind: "primary", press: () => change({ filters: {} }) });
-  return panel(
+  return placard(
     "search",
     "Nothing found",
     el("p", {}, filtered ? "No picture fits the filters." : "There is no picture to compare with."),
@@ -93,35 +79,13 @@ function show(answer) {
   document.body.classList.toggle("no-pictures", !answer.hits.length);
 }
 
-const PANELS = {
-  away: ["offline", "The server is away"],
-  slow: ["clock", "That took too long"],
-  busy: ["clock", "The server is busy"],
-  key: ["key", "A key is needed"],
-  forbidden: ["key", "Not allowed"],
-  missing: ["alert", "It is not there"],
-  refused: ["alert", "That cannot be asked"],
-  broken: ["alert", "Something broke"],
-};
-
 function problem(error) {
   document.body.classList.remove("searching");
   document.body.classList.add("no-pictures");
   byId("count").textContent = isAsked() ? "No answer" : "Pictures";
-  const [glyph, title] = PANELS[error.kind];
-  const retry = button("Try again", { glyph: "retry", kind: "primary", press: again });
-  const key = button("Enter a key", { glyph: "key", kind: "primary", press: askForKey });
-  const id = error.requestId && el("p", { class: "quiet-text" }, `Request ${error.requestId}`);
-  const box = panel(
-    glyph,
-    title,
-    el("p", { class: "state-message" }, error.message),
-    el("div", { class: "state-buttons" }, error.kind === "key" ? key : retry),
-    id,
-  );
-  box.setAttribute("role", "alert");
+  const box = problemPlacard(error, { again, enter: askForKey });
   put(box);
-  if (error.kind === "busy" && tries < TRIES) countDown(error.retryAfter ?? 2, retry);
+  if (error.kind === "busy" && tries < TRIES) countDown(error.retryAfter ?? 2, box.querySelector("button"));
   if (error.kind === "key") askForKey();
 }
 

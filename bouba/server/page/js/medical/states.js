@@ -1,22 +1,10 @@
 // What stands in place of studies: nothing yet, nothing found, waiting, or what went wrong.
 
-import { toast } from "../announce.js";
-import { posted, request } from "../api.js";
-import { written } from "../dialogs.js";
 import { button, byId, el } from "../dom.js";
-import { icon } from "../icons.js";
+import { command, placard, problemPlacard } from "../placard.js";
+import { signIn } from "../sign-in.js";
 
 const EXAMPLES = ["pleural effusion", "ring enhancing lesion", "fracture without dislocation"];
-
-function panel(glyph, title, ...content) {
-  return el(
-    "div",
-    { class: "state-panel" },
-    el("span", { class: "state-glyph" }, icon(glyph)),
-    el("h2", {}, title),
-    ...content,
-  );
-}
 
 const put = (...nodes) => byId("state").replaceChildren(...nodes);
 
@@ -30,11 +18,11 @@ export function showWaiting() {
 export function showStart(facts, asked) {
   if (!facts.studies) {
     put(
-      panel(
+      placard(
         "gallery",
         "No studies here yet",
         el("p", {}, "DICOM files, folders and ZIP archives are de-identified on the way in. From a terminal:"),
-        el("pre", { class: "command", tabIndex: 0, aria: { label: "Command" } }, el("code", {}, "bouba medical import ~/dicom")),
+        command("bouba medical import ~/dicom"),
       ),
     );
     return;
@@ -46,7 +34,7 @@ export function showStart(facts, asked) {
     told(facts.reports, "report", "reports"),
   ].join(", ");
   put(
-    panel(
+    placard(
       "search",
       "Ask for a finding, a report or a scan",
       el("p", {}, `${counts}. What reports deny is kept apart: “effusion” finds no “no effusion”.`),
@@ -56,42 +44,10 @@ export function showStart(facts, asked) {
 }
 
 export const showNone = () =>
-  put(panel("search", "Nothing found", el("p", {}, "No study fits. Other words, or fewer filters, may find more.")));
-
-const TITLES = { key: "A key is needed", away: "The server is away", busy: "The server is busy", slow: "That took too long" };
+  put(placard("search", "Nothing found", el("p", {}, "No study fits. Other words, or fewer filters, may find more.")));
 
 export function showProblem(error, again) {
   byId("hits").replaceChildren();
-  const key = () => enterKey(again);
-  const does =
-    error.kind === "key"
-      ? button("Enter a key", { glyph: "key", kind: "primary", press: key })
-      : button("Try again", { glyph: "retry", kind: "primary", press: again });
-  const box = panel(
-    error.kind === "key" ? "key" : "alert",
-    TITLES[error.kind] ?? "That cannot be asked",
-    el("p", {}, error.message),
-    el("div", { class: "state-buttons" }, does),
-  );
-  box.setAttribute("role", "alert");
-  put(box);
+  put(problemPlacard(error, { again, enter: () => signIn(again) }));
   byId("results").setAttribute("aria-busy", false);
-}
-
-async function enterKey(again) {
-  const key = await written({
-    title: "A key, please",
-    text: "This server answers those who have a key. It is given out by whoever runs it: bouba keys new",
-    label: "Key",
-    type: "password",
-    maxLength: 200,
-    does: "Go on",
-  });
-  if (!key) return;
-  try {
-    await request("session", posted({ key }));
-    await again();
-  } catch (error) {
-    toast(error.message, { kind: "bad" });
-  }
 }

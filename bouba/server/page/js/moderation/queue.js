@@ -3,8 +3,9 @@
 import { say, toast } from "../announce.js";
 import { posted, request } from "../api.js";
 import { button, byId, el } from "../dom.js";
+import { placard } from "../placard.js";
 import { addEvidence, caseOf } from "./case.js";
-import { loading, panel, put, showProblem } from "./panels.js";
+import { loading, put, showProblem } from "./panels.js";
 import { change, loadPolicies, now, policyNow, waitingNow } from "./state.js";
 
 const PAGE = 40;
@@ -72,12 +73,12 @@ function nothing() {
       ? "You have skipped the rest."
       : "Everything that the rules flagged has been looked at.";
   const todo = el("div", { class: "state-buttons" }, skipped ? again : null, rules);
-  return panel("check", scanned ? "Nothing waits" : "Not scanned yet", el("p", {}, text), todo);
+  return placard("check", scanned ? "Nothing waits" : "Not scanned yet", el("p", {}, text), todo);
 }
 
 function allLabelled() {
   const text = "Every picture of the last scan is labelled for this rule, or was skipped.";
-  return panel("check", "No more pictures", el("p", {}, text));
+  return placard("check", "No more pictures", el("p", {}, text));
 }
 
 /** Which rule the sample is labelled for. */

@@ -4,9 +4,10 @@ import { toast } from "../announce.js";
 import { posted, request } from "../api.js";
 import { button, el } from "../dom.js";
 import { icon } from "../icons.js";
+import { command, placard } from "../placard.js";
 import { percent } from "../tile.js";
 import { tag } from "./evidence.js";
-import { panel, put } from "./panels.js";
+import { put } from "./panels.js";
 import { galleryNow, loadPolicies, now, policyNow, replacePolicy } from "./state.js";
 
 const EXAMPLE = `name = "no alcohol"
@@ -32,9 +33,8 @@ export function noPolicy() {
   const use = button("Use this policy", { kind: "primary", press: () => send("moderation/policies", { toml: area.value }, use) });
   if (!galleryNow()?.writable) use.disabled = true;
   const told = "A policy says in plain words what is not to be in pictures. Write one here, or use a file:";
-  const command = el("pre", { class: "command", tabIndex: 0, aria: { label: "Command" } }, el("code", {}, "bouba moderate POLICY.toml"));
   const field = el("div", { class: "field drop-panel" }, area);
-  return panel("filter", "No policy yet", el("p", {}, told), command, field, el("div", { class: "state-buttons" }, use));
+  return placard("filter", "No policy yet", el("p", {}, told), command("bouba moderate POLICY.toml"), field, el("div", { class: "state-buttons" }, use));
 }
 
 function head(policy) {

@@ -1,20 +1,14 @@
 // The products of an answer, or what stands in their place.
 
 import { say } from "../announce.js";
-import { posted, request } from "../api.js";
-import { written } from "../dialogs.js";
 import { button, byId, el } from "../dom.js";
-import { icon } from "../icons.js";
+import { command, placard, problemPlacard } from "../placard.js";
+import { signIn } from "../sign-in.js";
 import { change, current, on, search, searchMore } from "./ask.js";
 import { card } from "./card.js";
 import { openProduct } from "./product.js";
 
 const EXAMPLES = ["red dress under 50", "shoes for men on sale", "something warm, not black"];
-const TITLES = { away: "The server is away", slow: "That took too long", busy: "The server is busy", key: "A key is needed", forbidden: "Not allowed", missing: "It is not there", refused: "That cannot be asked", broken: "Something broke" };
-
-const panel = (glyph, title, ...content) =>
-  el("div", { class: "state-panel" }, el("span", { class: "state-glyph" }, icon(glyph)), el("h2", {}, title), ...content);
-
 const put = (node) => byId("state").replaceChildren(...(node ? [node] : []));
 
 function begin() {
@@ -63,7 +57,7 @@ function nothing({ total, filters, chips }) {
   if (!asked && !total) return empty();
   const plain = button("Clear the filters", { glyph: "filter", kind: "primary", press: () => change({ filters: [] }) });
   const words = button("Search for the words as they are", { press: () => change({ exact: true, filters: [] }) });
-  return panel(
+  return placard(
     "search",
     "Nothing fits",
     el("p", {}, "No product has all of that, and letting go of filters did not help."),
@@ -73,11 +67,11 @@ function nothing({ total, filters, chips }) {
 
 function empty() {
   const ask = (text) => button(`“${text}”`, { kind: "pill", press: () => change({ text }) });
-  return panel(
+  return placard(
     "gallery",
     "No products here yet",
     el("p", {}, "Import a catalogue from a terminal:"),
-    el("pre", { class: "command", tabIndex: 0, aria: { label: "Command" } }, el("code", {}, "bouba shop import products_export.csv --fetch")),
+    command("bouba shop import products_export.csv --fetch"),
     el("p", {}, "Then ask in plain words:"),
     el("div", { class: "state-buttons" }, ...EXAMPLES.map(ask)),
   );
@@ -90,38 +84,10 @@ function problem(error) {
   byId("count").textContent = "No answer";
   byId("sure").textContent = "";
   if (error.code === "ShopMissing" || error.code === "GalleryMissing") return put(empty());
-  const key = button("Enter a key", { glyph: "key", kind: "primary", press: askForKey });
-  const retry = button("Try again", { glyph: "retry", kind: "primary", press: search });
-  const box = panel(
-    error.kind === "key" ? "key" : "alert",
-    TITLES[error.kind] ?? "Something broke",
-    el("p", { class: "state-message" }, error.message),
-    el("div", { class: "state-buttons" }, error.kind === "key" ? key : retry),
-    error.requestId && el("p", { class: "quiet-text" }, `Request ${error.requestId}`),
-  );
-  box.setAttribute("role", "alert");
-  put(box);
+  put(problemPlacard(error, { again: search, enter: () => signIn(() => location.reload()) }));
 }
 
 export const showProblem = problem;
-
-async function askForKey() {
-  const key = await written({
-    title: "A key, please",
-    text: "This shop answers those who have a key. It is given out by whoever runs the server: bouba keys new",
-    label: "Key",
-    type: "password",
-    maxLength: 200,
-    does: "Go on",
-  });
-  if (!key) return;
-  try {
-    await request("session", posted({ key }));
-    location.reload();
-  } catch (error) {
-    problem(error);
-  }
-}
 
 export function startResults() {
   on("begin", begin);
