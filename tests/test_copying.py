@@ -210,6 +210,7 @@ def test_a_source_that_changes_meanwhile(source: Path, tmp_path: Path, tiny_mode
         if not added:
             added = True
             fill(source, tiny_model, 10, seed=9)
+            time.sleep(2 * REFRESH_S)  # what another store wrote is seen that much later
 
     report = copy(source, tmp_path / "twin", add)
     assert contents(tmp_path / "twin") == before
