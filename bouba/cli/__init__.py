@@ -21,6 +21,7 @@ from bouba.cli import (  # noqa: F401  they register their commands
     search,
     serve,
     shop,
+    shop_rules,
     train,
     tune,
 )

@@ -1,4 +1,4 @@
-"""A shop's products: imported from a feed, found in plain words, and put in order by rules."""
+"""A shop's products: imported from a feed and found in plain words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def shop() -> None:
 
 
 @contextmanager
-def _opened(uri: str, model: str | None = None, must_exist: bool = True) -> Iterator[Shop]:
+def opened_shop(uri: str, model: str | None = None, must_exist: bool = True) -> Iterator[Shop]:
+    """The shop of a gallery, closed at the end."""
     from bouba.apps.shop import Shop
 
     with opened(uri, model, must_exist=must_exist) as gallery, Shop(gallery) as one:
@@ -69,7 +70,7 @@ def import_(
       bouba shop import google.xml --fetch --prune
     """
     chosen = dict(_pair(one) for one in columns)
-    with _opened(uri, model, must_exist=False) as one:
+    with opened_shop(uri, model, must_exist=False) as one:
         with progress_bar() as progress:
             report = one.import_feed(feed, columns=chosen, images=images, fetch=fetch, prune=prune, progress=progress)
         products = one.info()["products"] if one.is_there else 0
@@ -107,7 +108,7 @@ def search(
     """
     from bouba.apps.shop import Ask
 
-    with _opened(uri) as one:
+    with opened_shop(uri) as one:
         ask = Ask(" ".join(text), image, (), limit, offset, exact, facets, fetch=fetch)
         answer = one.search(ask)
     if as_json:
@@ -127,7 +128,7 @@ def _related_options(command: _F) -> _F:
 @_related_options
 def similar(product: str, uri: str, limit: int, as_json: bool) -> None:
     """Products that look like one, by its id or code."""
-    with _opened(uri) as one:
+    with opened_shop(uri) as one:
         _print_related(one.similar(product, limit), as_json)
 
 
@@ -135,7 +136,7 @@ def similar(product: str, uri: str, limit: int, as_json: bool) -> None:
 @_related_options
 def goes_with(product: str, uri: str, limit: int, as_json: bool) -> None:
     """Products of other kinds that go with one: what the feed names, then by looks, colour and for whom they are."""
-    with _opened(uri) as one:
+    with opened_shop(uri) as one:
         _print_related(one.goes_with(product, limit), as_json)
 
 
@@ -144,7 +145,7 @@ def goes_with(product: str, uri: str, limit: int, as_json: bool) -> None:
 @json_option
 def info(uri: str, as_json: bool) -> None:
     """What the shop holds."""
-    with _opened(uri) as one:
+    with opened_shop(uri) as one:
         facts = one.info()
     if as_json:
         print_json(facts)
@@ -153,92 +154,6 @@ def info(uri: str, as_json: bool) -> None:
         click.echo(f"{name:<16} {facts[name] or ('-' if name == 'currency' else facts[name])}")
     for name, count in facts["fields"].items():
         click.echo(f"{'field':<16} {name}: {count:,} values")
-
-
-@shop.group()
-def rules() -> None:
-    """What is shown first, last, at a place or not at all, for some questions and for some time.
-
-    \b
-    Examples:
-      bouba shop rules add pin --product dress-17 --words "summer dress" --place 1 --ends 2027-08-31
-      bouba shop rules add boost --field brand --value Acme --factor 3
-      bouba shop rules add hide --product recalled-4
-    """
-
-
-@rules.command("add")
-@click.argument("kind", type=click.Choice(["boost", "bury", "pin", "hide"]))
-@gallery_option
-@click.option("--product", "products", multiple=True, metavar="ID", help="Which product; repeatable.")
-@click.option("--field", default="", help="Or all products with a value: category, brand, colour or gender.")
-@click.option("--value", default="", help="The value of --field.")
-@click.option("--words", default="", help="Only for questions that have all of these words.")
-@click.option("--category", default="", help="Only for questions that ask for this category.")
-@click.option("--factor", type=float, default=2.0, show_default=True, help="Of boost and bury: how strongly.")
-@click.option("--place", type=int, default=1, show_default=True, help="Of pin: at which place.")
-@click.option("--starts", default="", metavar="DATE", help="First day, e.g. 2026-11-27.")
-@click.option("--ends", default="", metavar="DATE", help="Last day.")
-@click.option("--note", default="", help="Why.")
-@json_option
-def add_rule(uri: str, as_json: bool, **given: Any) -> None:
-    """Add a rule. One that says the opposite of another is refused."""
-    from bouba.apps.shop import Rule
-
-    with _opened(uri) as one:
-        rule = one.rules.add(Rule(**given), who="command")
-    if as_json:
-        print_json(rule.to_dict())
-    else:
-        click.echo(f"Rule {rule.id}: {rule.told()}.")
-
-
-@rules.command("list")
-@gallery_option
-@json_option
-def list_rules(uri: str, as_json: bool) -> None:
-    """List them, with how many answers each has changed."""
-    with _opened(uri) as one:
-        all_rules, uses = one.rules.all(), one.rules.uses()
-    if as_json:
-        print_json({"rules": [{**rule.to_dict(), "used": uses.get(rule.id, 0)} for rule in all_rules]})
-        return
-    for rule in all_rules:
-        note = f"  ({rule.note})" if rule.note else ""
-        click.echo(f"{rule.id:>4}  {rule.told()}{note}  used {uses.get(rule.id, 0):,} times")
-    if not all_rules:
-        click.echo("None yet. Add one: bouba shop rules add boost --field brand --value NAME")
-
-
-@rules.command("remove")
-@click.argument("id", type=int)
-@gallery_option
-@json_option
-def remove_rule(id: int, uri: str, as_json: bool) -> None:
-    """Remove a rule by its number. The log keeps it."""
-    with _opened(uri) as one:
-        rule = one.rules.remove(id, who="command")
-    if as_json:
-        print_json({"removed": rule.to_dict()})
-    else:
-        click.echo(f"Removed rule {rule.id}: {rule.told()}.")
-
-
-@rules.command("log")
-@gallery_option
-@click.option("-n", "most", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
-@json_option
-def log(uri: str, most: int, as_json: bool) -> None:
-    """Who changed which rule and when, the latest first."""
-    with _opened(uri) as one:
-        lines = one.rules.log(most)
-    if as_json:
-        print_json({"log": lines})
-        return
-    for line in lines:
-        click.echo(
-            f"{line['time']}  {line['action']:<7} rule {line['rule']}  {line['told']}  ({line['who'] or 'unknown'})"
-        )
 
 
 def _pair(text: str) -> tuple[str, str]:
