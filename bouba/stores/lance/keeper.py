@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HEAVY_ROWS = 20_000  # in tables of fewer, upkeep takes less time than a process to start
 LOOK_COMMITS = 8  # after so many commits a large table is looked at
-BULK_COMMITS = 16  # who wrote fewer does not wait for the upkeep of all
+BULK_ROWS = 8_192  # who wrote fewer does not wait for the upkeep of all
 NICENESS = 10
 
 
@@ -35,22 +35,24 @@ class Keeper:
         self._folder, self._codes = folder, settings.codes
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._commits = 0  # since the last call of maintain
+        self._commits = 0
+        self._rows = 0  # written since the last call of maintain
 
-    def written(self, table: LanceTable) -> None:
+    def written(self, table: LanceTable, rows: int) -> None:
         """After a commit: upkeep that is due begins, and nobody waits for it."""
         self._commits += 1
+        self._rows += rows
         if self._commits % LOOK_COMMITS == 0 and self._is_heavy(table):
             self._begin()
 
     def maintain(self, table: LanceTable) -> None:
-        """Upkeep that is due is done when this returns; after a few commits to a large table it has only begun."""
+        """Upkeep that is due is done when this returns; after a few rows for a large table it has only begun."""
         from bouba.stores.lance.upkeep import maintain
 
-        commits, self._commits = self._commits, 0
+        rows, self._rows = self._rows, 0
         for _ in range(2):  # one that began before the last commits leaves something for another
             process = self._begin() if self._is_heavy(table, at_once=True) else self._running()
-            if process is not None and 0 < commits < BULK_COMMITS:
+            if process is not None and 0 < rows < BULK_ROWS:
                 return
             if process is None or process.wait() != 0:
                 break

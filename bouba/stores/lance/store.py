@@ -98,7 +98,7 @@ class LanceStore:
         if settled:
             with self._folder.errors():
                 self._table.write(lambda dataset: merge_rows(dataset, settled, matrix))
-                self._keeper.written(self._table)
+                self._keeper.written(self._table, len(settled))
 
     def delete(self, ids: Sequence[str]) -> int:
         from bouba.stores.lance.changes import delete_rows

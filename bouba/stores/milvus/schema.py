@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bouba.stores.milvus.address import IndexName
 
 MAX_DIM = 32_768
+FILTERED = 4  # a filter leaves few of the rows that a search passes, so it looks so many times as wide
+MAX_WIDTH = 32_768  # that servers take
 NEEDED_VERSION = (2, 3, 4)  # the first with arrays
 # Before, an upsert took the partition from another field than the key (github.com/milvus-io/milvus/pull/30773).
 PLACES_UPSERTS = (2, 3, 10)
@@ -39,8 +41,12 @@ class Index:
     in_files: bool = True  # whether Milvus Lite 3 can build it; it takes any name
     needs_trial: bool = False  # whether a server that cannot build it may say that it did
 
-    def search(self, hits: int) -> dict[str, int]:
-        return {self.width: max(self.least, round(self.per_hit * hits))} if self.width else {}
+    def search(self, hits: int, *, filtered: bool) -> dict[str, int]:
+        """The parameters of a search for so many hits."""
+        if not self.width:
+            return {}
+        width = max(self.least, round(self.per_hit * hits)) * (FILTERED if filtered else 1)
+        return {self.width: max(hits, min(width, MAX_WIDTH))}
 
 
 # M and efConstruction: https://milvus.io/docs/hnsw.md; nlist: 4 x the root of a segment's 250,000 rows.

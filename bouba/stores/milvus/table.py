@@ -103,16 +103,17 @@ class Table:
 
         Fewer than asked for where there are no more, or where the index did not look further."""
         fields = list(WITH_VECTOR) if hits <= self._fetched_at_once(WITH_VECTOR) else ["pk"]
-        index = BY_TYPE.get(self.index_type)
+        index, expression = BY_TYPE.get(self.index_type), self._scoped(where.expression)
+        width = index.search(hits, filtered=bool(expression)) if index else {}
         found = self._read(
             lambda client, level: client.search(
                 self.collection,
                 data=[query],
                 anns_field="vector",
-                filter=self._scoped(where.expression),
+                filter=expression,
                 limit=hits,
                 output_fields=fields,
-                search_params={"metric_type": "IP", "params": index.search(hits) if index else {}},
+                search_params={"metric_type": "IP", "params": width},
                 consistency_level=level,
                 timeout=CALL_S,
             ),
